@@ -1,0 +1,159 @@
+"""The rows of an inverters reply, those of unknown size included.
+
+A row's type code decides its size. Where the code does not (`05`, or a model from the future), the
+size is the one with which the rest of the reply parses to exactly its end.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from aps_exporter.ecu.records import NO_LAYOUT, ROW_LAYOUTS, MeasuredRow, RowHead
+from aps_exporter.errors import MalformedReplyError
+from aps_exporter.wire import Cursor, read_record, size_of
+
+_HEAD_SIZE: Final = size_of(RowHead)
+_SIZES_OF_UNKNOWN_ROWS: Final = range(_HEAD_SIZE, 65)
+"""Bytes. The largest row known has 27; no model measures so much that it needs twice that."""
+
+_MOST_STEPS: Final = 5_000
+"""Rows looked at in search of a fit. Real replies need hundreds; a hostile one must not cost more."""
+
+_MOST_UNKNOWN_FAMILIES: Final = 8
+"""In one reply; nobody's roof carries more inverter models that nobody knows."""
+
+_FAMILIES_WITH_LONG_ROWS: Final = ("90",)
+"""Serial prefixes of type `05` rows that are tried with the longer layout first."""
+
+Family = tuple[str, str]
+"""Type code and first two digits of the serial: rows of one family have one size."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRow:
+    """A row whose layout is known; one of type `00` is nothing but its head."""
+
+    head: RowHead
+    measured: MeasuredRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownRow:
+    """Rows that cannot be read: `count` of them, of the type code that stands in the first."""
+
+    type_code: str
+    count: int = 1
+
+
+def read_rows(content: bytes, count: int) -> Iterator[KnownRow | UnknownRow]:
+    """The `count` rows that fill `content`.
+
+    When no size of an unknown row makes the rest fit, the rows before it come, and then one
+    UnknownRow that counts it and all after it.
+
+    Raises:
+        MalformedReplyError: rows of known types do not fill the content exactly.
+    """
+    sizes = _Fit(content, count).sizes()
+    cursor = Cursor(content)
+    for index in range(count):
+        head = _head(cursor.take(_HEAD_SIZE))
+        size = _known_size(head) or sizes.get(_family(head))
+        if size is None:
+            yield UnknownRow(head.type_code, count - index)
+            return
+        yield _row(head, cursor.take(size - _HEAD_SIZE))
+    if cursor.remaining:
+        raise MalformedReplyError(
+            "malformed",
+            f"{count} rows fill {len(content) - cursor.remaining} of {len(content)} bytes",
+        )
+
+
+def _row(head: RowHead, measurements: bytes) -> KnownRow | UnknownRow:
+    if head.type_code == NO_LAYOUT:
+        return KnownRow(head, None)
+    for layout in ROW_LAYOUTS.get(head.type_code, ()):
+        if size_of(layout) == len(measurements):
+            measured: MeasuredRow = read_record(layout, Cursor(measurements))
+            return KnownRow(head, measured)
+    return UnknownRow(head.type_code)
+
+
+def _head(content: bytes) -> RowHead:
+    head = read_record(RowHead, Cursor(content))
+    if not head.serial.isdecimal():
+        raise MalformedReplyError(
+            "malformed", f"expected an inverter serial of 12 digits, got {head.serial}"
+        )
+    if not (head.type_code.isascii() and head.type_code.isalnum()):
+        raise MalformedReplyError(
+            "malformed", f"expected a type code of two letters or digits, got {head.type_code!r}"
+        )
+    return head
+
+
+def _family(head: RowHead) -> Family:
+    return head.type_code, head.serial[:2]
+
+
+def _known_size(head: RowHead) -> int | None:
+    """The size of a row whose type code leaves no choice, else None."""
+    if head.type_code == NO_LAYOUT:
+        return _HEAD_SIZE
+    layouts = ROW_LAYOUTS.get(head.type_code, ())
+    return _HEAD_SIZE + size_of(layouts[0]) if len(layouts) == 1 else None
+
+
+def _possible_sizes(family: Family) -> list[int]:
+    """The sizes a row of a family without one size may have, the most likely first."""
+    type_code, prefix = family
+    layouts = ROW_LAYOUTS.get(type_code)
+    if layouts is None:
+        return list(_SIZES_OF_UNKNOWN_ROWS)
+    sizes = sorted(_HEAD_SIZE + size_of(layout) for layout in layouts)
+    return sizes[::-1] if prefix in _FAMILIES_WITH_LONG_ROWS else sizes
+
+
+class _Fit:
+    """The search for sizes, one a family, with which the rows fill the content exactly."""
+
+    def __init__(self, content: bytes, count: int) -> None:
+        self._content = content
+        self._count = count
+        self._steps = 0
+
+    def sizes(self) -> dict[Family, int]:
+        """A size for each family that needs one; empty when none is needed or none fits."""
+        return self._search(0, 0, {}) or {}
+
+    def _search(
+        self, index: int, position: int, sizes: dict[Family, int]
+    ) -> dict[Family, int] | None:
+        """Walks from this row on; at a family without a size yet, tries each possible one."""
+        while index < self._count:
+            self._steps += 1
+            if self._steps > _MOST_STEPS:
+                return None
+            try:
+                head = _head(self._content[position : position + _HEAD_SIZE])
+            except MalformedReplyError:
+                return None
+            family = _family(head)
+            size = _known_size(head) or sizes.get(family)
+            if size is None:
+                return self._try_each(index, position, family, sizes)
+            index += 1
+            position += size
+        return sizes if position == len(self._content) else None
+
+    def _try_each(
+        self, index: int, position: int, family: Family, sizes: dict[Family, int]
+    ) -> dict[Family, int] | None:
+        if len(sizes) == _MOST_UNKNOWN_FAMILIES:
+            return None
+        for size in _possible_sizes(family):
+            found = self._search(index, position, {**sizes, family: size})
+            if found is not None:
+                return found
+        return None

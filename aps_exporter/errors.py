@@ -1,0 +1,62 @@
+"""What can go wrong, one class per thing a caller can do about it."""
+
+from typing import Literal
+
+FailureReason = Literal[
+    "resolve",
+    "refused",
+    "unreachable",
+    "timeout",
+    "closed",
+    "truncated",
+    "framing",
+    "malformed",
+    "status",
+    "duplicate",
+]
+
+
+class ApsExporterError(Exception):
+    """The root of everything this package raises on purpose."""
+
+
+class ConfigError(ApsExporterError):
+    """Print every fault and exit with status 2."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class QueryError(ApsExporterError):
+    """One query to an ECU got no usable reply; `reason` is its name in the metrics."""
+
+    def __init__(self, reason: FailureReason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason: FailureReason = reason
+        self.detail = detail
+
+
+class EcuUnreachableError(QueryError):
+    """No reply came: try again on schedule.
+
+    `connected` tells a connection that stayed silent from one that was never made.
+    """
+
+    def __init__(self, reason: FailureReason, detail: str, *, connected: bool = False) -> None:
+        super().__init__(reason, detail)
+        self.connected = connected
+
+
+class MalformedReplyError(QueryError):
+    """Bytes came that are no good reply: count it; decoding the same bytes again is pointless."""
+
+
+class EcuStatusError(QueryError):
+    """The ECU answered with a status instead of what was asked."""
+
+    def __init__(self, command: str, status: str, meaning: str) -> None:
+        super().__init__("status", f"the ECU answered with status {status}: {meaning}")
+        self.command = command
+        self.status = status
+        self.meaning = meaning
