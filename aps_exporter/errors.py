@@ -60,3 +60,12 @@ class EcuStatusError(QueryError):
         self.command = command
         self.status = status
         self.meaning = meaning
+
+
+class DuplicateEcuError(QueryError):
+    """Another target already reads this ECU: stop asking through this one."""
+
+    def __init__(self, ecu: str, target: str) -> None:
+        super().__init__(
+            "duplicate", f"ECU {ecu} is read through target {target} already; remove one of the two"
+        )

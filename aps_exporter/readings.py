@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Literal
 
+from aps_exporter.errors import FailureReason
+
 
 @dataclass(frozen=True, slots=True)
 class EcuReading:
     """What an info reply says of the whole ECU."""
 
     ecu: str
-    lifetime_energy_joules: int
-    power_watts: int
+    lifetime_energy_joules: int | None
+    power_watts: int | None
     today_energy_joules: int | None
     inverters: int | None
-    inverters_online: int
+    inverters_online: int | None
     firmware: str | None = None
     timezone: str | None = None
     ethernet_mac: str | None = None
@@ -32,7 +34,7 @@ class ChannelReading:
     """One panel input of an inverter; channels count from 1."""
 
     channel: int
-    power_watts: int | None
+    power_watts: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +42,27 @@ class PhaseReading:
     """The grid voltage at one phase: `1` to neutral, or `1-2` between two phases."""
 
     phase: str
-    voltage_volts: int | None
+    voltage_volts: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class InverterReading:
-    """One row of an inverters reply; an offline inverter has no measurements."""
+    """One row of an inverters reply; what an offline inverter measures is None throughout."""
 
     inverter: str
     type_code: str
     model: str | None
-    online: bool
+    online: bool | None
     frequency_hertz: float | None = None
-    temperature_celsius: int | None = None
+    temperature_celsius: float | None = None
     phases: tuple[PhaseReading, ...] = ()
     channels: tuple[ChannelReading, ...] = ()
 
     @property
-    def power_watts(self) -> int | None:
+    def power_watts(self) -> float | None:
         """The sum of the channels; None as soon as one of them is not known."""
-        powers = [channel.power_watts for channel in self.channels]
-        known = [power for power in powers if power is not None]
-        return sum(known) if known and len(known) == len(powers) else None
+        known = [c.power_watts for c in self.channels if c.power_watts is not None]
+        return sum(known) if known and len(known) == len(self.channels) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +100,88 @@ class EnergyOfPeriod:
 
 
 Reading = EcuReading | RoundReading | SignalReading | PowerOfDay | EnergyOfPeriod
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What is known about one ECU at one moment: believed, and not too old.
+
+    Facts (model, firmware, times, counters) stay; measured values that aged out are None.
+
+    Attributes:
+        info: the newest believed info reply.
+        reported_lifetime_energy_joules: what the ECU literally said last, believed or not.
+        lifetime_energy_joules: the counter that never falls.
+        inverters: the newest round, with the values that are believed.
+        signal: by inverter serial; online inverters only.
+        measured_at: when the newest round was stamped, in UTC.
+        last_ema_contact: in UTC.
+        last_seen: by inverter serial, the newest round in which it was online, in UTC.
+        data_age_seconds: whole seconds since the time of the round last changed, by our own clock.
+        clock_offset_seconds: the ECU's clock minus ours.
+        rejected_values: how many, by reason.
+        unknown_rows: how many, by type code.
+    """
+
+    target: str
+    ecu: str
+    ecu_model: str
+    info: EcuReading
+    reported_lifetime_energy_joules: int | None
+    lifetime_energy_joules: int | None
+    inverters: tuple[InverterReading, ...]
+    signal: Mapping[str, float]
+    measured_at: datetime | None
+    last_ema_contact: datetime | None
+    last_seen: Mapping[str, datetime]
+    data_age_seconds: int | None
+    round_period_seconds: float
+    clock_offset_seconds: float | None
+    rejected_values: Mapping[str, int]
+    unknown_rows: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryFailure:
+    """The newest thing that went wrong with a target."""
+
+    query: str
+    reason: FailureReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class EcuStatus:
+    """How reading one target goes.
+
+    Attributes:
+        up: whether the last refresh, its retry included, got any valid reply.
+        tried: whether a first refresh has got as far as an answer or a failure.
+        query_success: by query, whether it answered in the last refresh.
+        next_refresh: None when nothing will be asked any more.
+        query_failures: how many, by query and reason.
+        reply_oddities: how many, by query and kind.
+    """
+
+    target: str
+    up: bool
+    tried: bool
+    query_success: Mapping[str, bool]
+    refresh_duration_seconds: float | None
+    last_success: datetime | None
+    next_refresh: datetime | None
+    consecutive_failures: int
+    refreshes: int
+    query_failures: Mapping[tuple[str, FailureReason], int]
+    reply_oddities: Mapping[tuple[str, str], int]
+    last_error: QueryFailure | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExporterStatus:
+    """What the exporter says of itself; `internal_errors` counts by task."""
+
+    version: str
+    revision: str
+    python_version: str
+    internal_errors: Mapping[str, int]

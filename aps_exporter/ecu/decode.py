@@ -176,21 +176,22 @@ def _inverter(head: RowHead, measured: MeasuredRow | None) -> InverterReading:
     known = inverter_type(head.type_code, head.serial)
     if measured is None or known is None:
         return InverterReading(head.serial, head.type_code, model=None, online=False)
-    if not head.online & _ONLINE_BIT:
-        return InverterReading(head.serial, head.type_code, known.model, online=False)
+    # What an offline row says is left over from better days: watts, volts, -100 degC, 0 Hz.
+    online = bool(head.online & _ONLINE_BIT)
     return InverterReading(
         inverter=head.serial,
         type_code=head.type_code,
         model=known.model,
-        online=True,
-        frequency_hertz=measured.frequency / 10,
-        temperature_celsius=measured.temperature - TEMPERATURE_OFFSET,
+        online=online,
+        frequency_hertz=measured.frequency / 10 if online else None,
+        temperature_celsius=measured.temperature - TEMPERATURE_OFFSET if online else None,
         phases=tuple(
-            PhaseReading(phase, voltage)
+            PhaseReading(phase, voltage if online else None)
             for phase, voltage in zip(known.phases, measured.voltages, strict=False)
         ),
         channels=tuple(
-            ChannelReading(channel, power) for channel, power in enumerate(measured.powers, start=1)
+            ChannelReading(channel, power if online else None)
+            for channel, power in enumerate(measured.powers, start=1)
         ),
     )
 

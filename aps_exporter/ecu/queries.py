@@ -14,6 +14,9 @@ Period = Literal["week", "month", "year"]
 
 PERIOD_CODES: Final[dict[Period, str]] = {"week": "00", "month": "01", "year": "02"}
 
+REFRESH_QUERIES: Final = ("info", "inverters", "signal")
+"""The names of what a refresh asks, in this order."""
+
 _ECU_ID: Final = re.compile(r"[0-9]{12}", re.ASCII)
 
 

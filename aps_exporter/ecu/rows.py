@@ -17,7 +17,7 @@ _SIZES_OF_UNKNOWN_ROWS: Final = range(_HEAD_SIZE, 65)
 """Bytes. The largest row known has 27; no model measures so much that it needs twice that."""
 
 _MOST_STEPS: Final = 5_000
-"""Rows looked at in search of a fit. Real replies need hundreds; a hostile one must not cost more."""
+"""Rows looked at in search of a fit; real replies need hundreds, hostile ones get no more."""
 
 _MOST_UNKNOWN_FAMILIES: Final = 8
 """In one reply; nobody's roof carries more inverter models that nobody knows."""

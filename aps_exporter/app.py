@@ -1,0 +1,200 @@
+"""Builds everything, starts it in order, and stops it in reverse."""
+
+import asyncio
+import json
+import logging
+import platform
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import time
+from functools import partial
+from importlib import metadata
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+)
+
+from aps_exporter import __version__
+from aps_exporter.beliefs import EcuBeliefs
+from aps_exporter.cache import EcuCache, EcuClaims
+from aps_exporter.clock import Clock, RealClock
+from aps_exporter.config import Config, ListenAddress, Target
+from aps_exporter.ecu.client import EcuClient
+from aps_exporter.errors import ConfigError
+from aps_exporter.readings import ExporterStatus
+from aps_exporter.round_time import RoundTimes
+from aps_exporter.schedule import RoundSchedule
+from aps_exporter.simulator.ecu import EcuModel, Fault, SimulatedEcu
+from aps_exporter.simulator.ecu_server import EcuServer
+from aps_exporter.simulator.plant import PlantInverter
+from aps_exporter.sinks.prometheus import EcuCollector
+from aps_exporter.web.routes import create_web_app
+
+logger = logging.getLogger(__name__)
+
+SHUTDOWN_SECONDS: Final = 1.0
+"""How long answers under way may take once the exporter is told to stop."""
+
+REFRESH_TASK: Final = "refresh"
+
+
+def build_caches(
+    config: Config, clock: Clock, internal_errors: Counter[str]
+) -> tuple[EcuCache, ...]:
+    """A cache for each target."""
+    claims = EcuClaims()
+
+    def count_internal_error(task: str) -> None:
+        internal_errors[task] += 1
+
+    def beliefs(target: Target, ecu: str) -> EcuBeliefs:
+        times = RoundTimes(target.name, config.timezone)
+        return EcuBeliefs(target.name, ecu, times, config.stale_after)
+
+    return tuple(
+        EcuCache(
+            target.name,
+            client=EcuClient(target.host, target.port or config.ecu_port, config.ecu_timeout),
+            clock=clock,
+            new_schedule=partial(RoundSchedule, config.refresh),
+            new_beliefs=partial(beliefs, target),
+            claims=claims,
+            pause=config.ecu_pause,
+            count_internal_error=count_internal_error,
+        )
+        for target in config.targets
+    )
+
+
+@asynccontextmanager
+async def running_exporter(config: Config, clock: Clock) -> AsyncIterator[int]:
+    """The exporter, serving until the context ends. Gives the port it listens on.
+
+    Raises:
+        ConfigError: it cannot listen there.
+    """
+    internal_errors = Counter({REFRESH_TASK: 0})
+    caches = build_caches(config, clock, internal_errors)
+    status = ExporterStatus(__version__, _revision(), platform.python_version(), internal_errors)
+    collector = EcuCollector(caches, lambda: status)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(collector)
+    for process_collector in (ProcessCollector, PlatformCollector, GCCollector):
+        process_collector(registry=registry)
+    app = create_web_app(caches, registry, collector.refresh, config.metrics_path)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        port = await _listen(runner, config.listen)
+        for cache in caches:
+            cache.start_if_due()
+        yield port
+    finally:
+        await runner.cleanup()
+        await asyncio.gather(*(cache.close() for cache in caches))
+
+
+async def serve(config: Config) -> None:
+    """Run the exporter until SIGTERM or SIGINT."""
+    stop = _stop_signal()
+    async with running_exporter(config, RealClock()) as port:
+        logger.info(
+            "listening",
+            extra={
+                "address": str(ListenAddress(config.listen.host, port)),
+                "version": __version__,
+                "targets": ",".join(target.name for target in config.targets),
+            },
+        )
+        await stop.wait()
+        logger.info("stopping")
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What to simulate; `sun_at_start` of None lets the sun stand where the clock says."""
+
+    inverters: Sequence[PlantInverter]
+    clock: Clock
+    model: EcuModel = "ecu-r"
+    sun_at_start: time | None = None
+    faults: tuple[Fault, ...] = ()
+
+
+@asynccontextmanager
+async def running_simulator(simulation: Simulation, host: str, port: int) -> AsyncIterator[int]:
+    """A simulated ECU, answering until the context ends. Gives its port."""
+    ecu = SimulatedEcu(
+        simulation.inverters,
+        simulation.clock,
+        model=simulation.model,
+        sun_at_start=simulation.sun_at_start,
+        faults=simulation.faults,
+    )
+    async with running_ecu_server(EcuServer(ecu, ecu.faults), host, port) as bound:
+        yield bound
+
+
+@asynccontextmanager
+async def running_ecu_server(server: EcuServer, host: str, port: int) -> AsyncIterator[int]:
+    """An ECU server, until the context ends. Gives its port.
+
+    Raises:
+        ConfigError: it cannot listen there.
+    """
+    try:
+        bound = await server.start(host, port)
+    except OSError as error:
+        raise _cannot_listen(ListenAddress(host, port), error) from error
+    try:
+        yield bound
+    finally:
+        await server.close()
+
+
+async def until_stopped() -> None:
+    """Wait for SIGTERM or SIGINT."""
+    await _stop_signal().wait()
+
+
+async def _listen(runner: web.AppRunner, address: ListenAddress) -> int:
+    site = web.TCPSite(runner, address.host, address.port)
+    try:
+        await site.start()
+    except OSError as error:
+        raise _cannot_listen(address, error) from error
+    port: int = runner.addresses[0][1]
+    return port
+
+
+def _cannot_listen(address: ListenAddress, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"cannot listen on {address}: {error.strerror or error}; "
+        "choose another address, or end the program that has this one"
+    )
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def _revision() -> str:
+    """The commit this was installed from, where pip noted one; else empty."""
+    try:
+        noted = metadata.distribution("aps-exporter").read_text("direct_url.json")
+    except metadata.PackageNotFoundError:
+        return ""
+    vcs = json.loads(noted or "{}").get("vcs_info", {})
+    return str(vcs.get("commit_id", ""))

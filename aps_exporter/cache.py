@@ -1,0 +1,354 @@
+"""The newest snapshot of one ECU, refreshed at most once a round, by one caller at a time."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from aps_exporter.beliefs import EcuBeliefs
+from aps_exporter.clock import Clock
+from aps_exporter.ecu.client import EcuClient
+from aps_exporter.ecu.decode import decode_reply
+from aps_exporter.ecu.models import ecu_model
+from aps_exporter.ecu.queries import REFRESH_QUERIES, InfoQuery, InvertersQuery, Query, SignalQuery
+from aps_exporter.errors import (
+    DuplicateEcuError,
+    EcuStatusError,
+    EcuUnreachableError,
+    FailureReason,
+    QueryError,
+)
+from aps_exporter.readings import (
+    EcuReading,
+    EcuStatus,
+    QueryFailure,
+    RoundReading,
+    SignalReading,
+    Snapshot,
+)
+from aps_exporter.schedule import RoundSchedule
+
+logger = logging.getLogger(__name__)
+
+LONGEST_WAIT_SECONDS: Final = 4.0
+"""How long after a refresh began a scrape may still wait for it."""
+
+RETRY_SECONDS: Final = 5.0
+
+_WRONG_ECU_ID: Final = "01"
+
+
+class EcuClaims:
+    """Which target reads which ECU: an ECU answers on several addresses, but is asked on one."""
+
+    def __init__(self) -> None:
+        self._target_of: dict[str, str] = {}
+
+    def claim(self, ecu: str, target: str) -> None:
+        """This target has found this ECU.
+
+        Raises:
+            DuplicateEcuError: another target was first.
+        """
+        holder = self._target_of.setdefault(ecu, target)
+        if holder != target:
+            raise DuplicateEcuError(ecu, holder)
+
+    def release(self, ecu: str) -> None:
+        """The ECU is no longer found there."""
+        self._target_of.pop(ecu, None)
+
+
+class _Refresh:
+    """One refresh under way; `answered` is set when each query has been tried once."""
+
+    def __init__(self) -> None:
+        self.began = asyncio.get_running_loop().time()
+        self.answered = asyncio.Event()
+        self.given_up = False
+        self.task: asyncio.Task[None] | None = None
+
+
+class EcuCache:
+    """Reads one target: holds what is known of its ECU and asks for more when there can be more.
+
+    A scrape calls `refresh`; any number of them share one. Before the schedule's next moment they
+    are answered from memory, and while the ECU is failing none of them waits.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is one thing this stands on
+        self,
+        target: str,
+        *,
+        client: EcuClient,
+        clock: Clock,
+        new_schedule: Callable[[], RoundSchedule],
+        new_beliefs: Callable[[str], EcuBeliefs],
+        claims: EcuClaims,
+        pause: float,
+        count_internal_error: Callable[[str], None],
+    ) -> None:
+        """`new_beliefs` takes an ECU id; `pause` is the seconds between two queries."""
+        self.target = target
+        self._client = client
+        self._clock = clock
+        self._new_schedule = new_schedule
+        self._new_beliefs = new_beliefs
+        self._claims = claims
+        self._pause = pause
+        self._count_internal_error = count_internal_error
+        self._schedule = new_schedule()
+        self._beliefs: EcuBeliefs | None = None
+        self._ecu: str | None = None  # the id that queries carry; forgotten on status 01
+        self._refresh: _Refresh | None = None
+        self._stopped = False
+        self._failing = False
+        self._up = False
+        self._tried = False
+        self._query_success = dict.fromkeys(REFRESH_QUERIES, False)
+        self._refresh_duration_seconds: float | None = None
+        self._last_success: datetime | None = None
+        self._consecutive_failures = 0
+        self._refreshes = 0
+        self._query_failures: Counter[tuple[str, FailureReason]] = Counter()
+        self._reply_oddities: Counter[tuple[str, str]] = Counter()
+        self._last_error: QueryFailure | None = None
+
+    def start_if_due(self) -> None:
+        """Start a refresh if there can be something new, and none is under way."""
+        if self._stopped or self._refresh is not None:
+            return
+        if self._clock.monotonic() < self._schedule.next_at:
+            return
+        self._refresh = _Refresh()
+        self._refresh.task = asyncio.create_task(
+            self._run(self._refresh), name=f"refresh {self.target}"
+        )
+
+    async def refresh(self, longest_wait: float) -> None:
+        """Start a refresh if one is due, and wait for it where that makes sense.
+
+        `longest_wait` is in real seconds, as are all the limits here: they are about the caller's
+        patience. Nobody waits for a refresh that somebody has given up waiting for.
+        """
+        self.start_if_due()
+        refresh = self._refresh
+        if refresh is None or refresh.given_up or self._failing:
+            return
+        since = asyncio.get_running_loop().time() - refresh.began
+        try:
+            async with asyncio.timeout(min(longest_wait, LONGEST_WAIT_SECONDS - since)):
+                await refresh.answered.wait()
+        except TimeoutError:
+            refresh.given_up = True
+
+    async def ask_once(self) -> None:
+        """Start a refresh and wait until each query has been tried once, however long it takes."""
+        self.start_if_due()
+        if self._refresh is not None:
+            await self._refresh.answered.wait()
+
+    async def keep_refreshing(self) -> None:
+        """Refresh at every moment there can be something new, for sinks that are not scraped."""
+        while not self._stopped:
+            wait = self._schedule.next_at - self._clock.monotonic()
+            if wait > 0:
+                await self._clock.sleep(wait)
+            self.start_if_due()
+            if self._refresh is not None and self._refresh.task is not None:
+                await asyncio.wait([self._refresh.task])
+
+    async def close(self) -> None:
+        """End a refresh under way; its socket is closed."""
+        self._stopped = True
+        if self._refresh is not None and self._refresh.task is not None:
+            self._refresh.task.cancel()
+            await asyncio.wait([self._refresh.task])
+
+    def snapshot(self) -> Snapshot | None:
+        """What is known of the ECU at this moment; None until it has said who it is."""
+        if self._beliefs is None:
+            return None
+        return self._beliefs.snapshot(self._clock.monotonic(), self._schedule.period_seconds)
+
+    def status(self) -> EcuStatus:
+        """How reading this target goes."""
+        return EcuStatus(
+            target=self.target,
+            up=self._up,
+            tried=self._tried,
+            query_success=dict(self._query_success),
+            refresh_duration_seconds=self._refresh_duration_seconds,
+            last_success=self._last_success,
+            next_refresh=self._next_refresh(),
+            consecutive_failures=self._consecutive_failures,
+            refreshes=self._refreshes,
+            query_failures=dict(self._query_failures),
+            reply_oddities=dict(self._reply_oddities),
+            last_error=self._last_error,
+        )
+
+    def _next_refresh(self) -> datetime | None:
+        if self._stopped:
+            return None
+        wait = max(0.0, self._schedule.next_at - self._clock.monotonic())
+        return self._clock.now() + timedelta(seconds=wait)
+
+    async def _run(self, refresh: _Refresh) -> None:
+        began = self._clock.monotonic()
+        try:
+            await self._ask_and_retry(refresh, began)
+        except Exception:  # the edge of an ECU's task: logged, counted, and it goes on
+            logger.exception("internal error", extra={"target": self.target})
+            self._count_internal_error("refresh")
+            self._failing = True
+            self._schedule.failed(self._clock.monotonic(), any_reply=False)
+        finally:
+            self._refresh_duration_seconds = self._clock.monotonic() - began
+            self._refreshes += 1
+            self._first_answers_are_in(refresh)
+            self._refresh = None
+
+    async def _ask_and_retry(self, refresh: _Refresh, began: float) -> None:
+        whole = began >= self._schedule.ask_all_at
+        wanted = [name for name in REFRESH_QUERIES if whole or not self._query_success[name]]
+        answered, pending = await self._ask_each(wanted)
+        if pending and not self._stopped:
+            self._failing = True
+            self._first_answers_are_in(refresh)
+            await self._clock.sleep(RETRY_SECONDS)
+            answered_at_last, pending = await self._ask_each(pending)
+            answered += answered_at_last
+        self._conclude(answered, pending)
+
+    def _first_answers_are_in(self, refresh: _Refresh) -> None:
+        """Each query has been tried once: whoever waits need not wait for the retry."""
+        self._tried = True
+        refresh.answered.set()
+
+    def _conclude(self, answered: list[str], pending: list[str]) -> None:
+        at = self._clock.monotonic()
+        self._up = bool(answered)
+        self._consecutive_failures = 0 if answered else self._consecutive_failures + 1
+        if answered and "inverters" in pending:
+            self._schedule.saw_no_round(at)
+        if pending:
+            self._failing = True
+            self._schedule.failed(at, any_reply=bool(answered))
+            return
+        if self._failing:
+            logger.info("ECU answers every query again", extra={"target": self.target})
+        self._failing = False
+        self._last_error = None
+        self._schedule.answered()
+
+    async def _ask_each(self, wanted: list[str]) -> tuple[list[str], list[str]]:
+        """Ask these queries one after the other; which answered, and which are still wanted.
+
+        While the ECU's id is not certain the info query goes first, and without an id alone.
+        """
+        if self._ecu is None and "info" not in wanted:
+            wanted = ["info", *wanted]
+        answered: list[str] = []
+        for index, name in enumerate(wanted):
+            query = self._query(name)
+            if query is None:
+                break
+            if index:
+                await self._clock.sleep(self._pause)
+            try:
+                await self._ask(query)
+            except QueryError as error:
+                self._note_failure(query, error)
+                if _ends_the_refresh(error):
+                    break
+            else:
+                answered.append(name)
+        pending = [name for name in wanted if name not in answered]
+        self._query_success.update(dict.fromkeys(pending, False))
+        return answered, pending
+
+    def _query(self, name: str) -> Query | None:
+        """The query of this name, or None if it needs an ECU id that is not known."""
+        if name == "info":
+            return InfoQuery()
+        if self._ecu is None:
+            return None
+        return InvertersQuery(self._ecu) if name == "inverters" else SignalQuery(self._ecu)
+
+    async def _ask(self, query: Query) -> None:
+        reply = await self._client.ask(query)
+        reading = decode_reply(reply)
+        if reply.trailer_missing:
+            self._reply_oddities[query.name, "trailer_missing"] += 1
+        if reply.trailing_bytes:
+            self._reply_oddities[query.name, "trailing_bytes"] += 1
+        match reading:
+            case EcuReading():
+                self._hear_info(reading)
+            case RoundReading():
+                self._hear_round(reading)
+            case SignalReading() if self._beliefs is not None:
+                self._beliefs.hear_signal(reading, self._clock.monotonic())
+        self._query_success[query.name] = True
+        self._last_success = self._clock.now()
+        self._up = True
+
+    def _hear_info(self, reading: EcuReading) -> None:
+        if self._beliefs is None or self._beliefs.ecu != reading.ecu:
+            self._claims.claim(reading.ecu, self.target)
+            self._meet(reading)
+        self._ecu = reading.ecu
+        if self._beliefs is not None:
+            self._beliefs.hear_info(
+                reading, self._clock.monotonic(), self._clock.now(), self._schedule.period_seconds
+            )
+
+    def _meet(self, reading: EcuReading) -> None:
+        """An ECU not met before answers here: nothing known of another one holds for it."""
+        if self._beliefs is not None:
+            self._claims.release(self._beliefs.ecu)
+            self._schedule = self._new_schedule()
+        self._beliefs = self._new_beliefs(reading.ecu)
+        logger.info(
+            "ECU found",
+            extra={
+                "target": self.target,
+                "ecu": reading.ecu,
+                "model": ecu_model(reading.ecu),
+                "firmware": reading.firmware,
+            },
+        )
+
+    def _hear_round(self, reading: RoundReading) -> None:
+        if self._beliefs is None:
+            return
+        at, now = self._clock.monotonic(), self._clock.now()
+        new = self._schedule.saw_round(reading.measured_at, at)
+        self._beliefs.hear_round(reading, at, now, new=new)
+        if new and self._schedule.visible_by is not None:
+            seen_late_by = timedelta(seconds=at - self._schedule.visible_by)
+            self._beliefs.reckon_clock_offset(visible_by=now - seen_late_by)
+
+    def _note_failure(self, query: Query, error: QueryError) -> None:
+        self._query_failures[query.name, error.reason] += 1
+        self._last_error = QueryFailure(query.name, error.reason, error.detail)
+        cause = {"target": self.target, "query": query.name, "reason": error.reason}
+        logger.warning("query failed", extra={**cause, "detail": error.detail})
+        if isinstance(error, DuplicateEcuError):
+            self._stopped = True
+            self._up = False
+            if self._beliefs is not None:
+                self._claims.release(self._beliefs.ecu)
+            self._beliefs = None
+        elif isinstance(error, EcuStatusError) and error.status == _WRONG_ECU_ID:
+            self._ecu = None
+
+
+def _ends_the_refresh(error: QueryError) -> bool:
+    """Whether nothing else would answer either: no connection, or an ECU that is not ours."""
+    return isinstance(error, DuplicateEcuError) or (
+        isinstance(error, EcuUnreachableError) and not error.connected
+    )

@@ -1,0 +1,164 @@
+"""The commands. Each imports what it needs when it runs: `decode` starts no web server."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from aps_exporter import __version__
+from aps_exporter.errors import ConfigError
+
+EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
+EXIT_BAD_INPUT: Final = 2
+
+_TOP_LEVEL_FLAGS: Final = ("-h", "--help", "--version")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status is 0 when all is well, 2 when the input is at fault."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in _TOP_LEVEL_FLAGS):
+        arguments.insert(0, "serve")
+    options = _parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except ConfigError as error:
+        for fault in error.faults:
+            print(f"aps-exporter: {fault}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        return EXIT_OK
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output is gone: there is nobody to tell
+        return EXIT_FAILED
+
+
+def _run(options: argparse.Namespace) -> int:
+    match options.command:
+        case "serve":
+            from aps_exporter.cli.serve import serve as command
+        case "demo":
+            from aps_exporter.cli.simulate import demo as command
+        case "simulate":
+            from aps_exporter.cli.simulate import simulate as command
+        case "check":
+            from aps_exporter.cli.check import check as command
+        case "decode":
+            from aps_exporter.cli.decode import decode_command as command
+        case "healthcheck":
+            from aps_exporter.cli.healthcheck import healthcheck as command
+        case _:
+            from aps_exporter.cli.serve import show_config as command
+    return command(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="aps-exporter",
+        description="Prometheus exporter for APsystems solar gateways (ECUs), read on the LAN.",
+        epilog="Everything can be set by environment variables too: see aps-exporter config.",
+    )
+    parser.add_argument("--version", action="version", version=f"aps-exporter {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    serve = commands.add_parser(
+        "serve", help="run the exporter (the default)", description="Run the exporter."
+    )
+    serve.add_argument(
+        "hosts", nargs="*", metavar="HOST", help="an ECU, [name=]host[:port]; see APS_ECU_HOSTS"
+    )
+    _add_server_flags(serve)
+
+    demo = commands.add_parser(
+        "demo",
+        help="simulator and exporter in one, without hardware",
+        description="Run the exporter on a simulated ECU: http://127.0.0.1:10899/",
+    )
+    _add_plant_flags(demo)
+    _add_server_flags(demo)
+
+    simulate = commands.add_parser(
+        "simulate",
+        help="only the simulated ECU",
+        description="Run a simulated ECU that speaks the local protocol.",
+    )
+    simulate.add_argument(
+        "--listen", default="127.0.0.1:8899", metavar="HOST:PORT", help="default: %(default)s"
+    )
+    _add_plant_flags(simulate)
+    simulate.add_argument(
+        "--replay", metavar="FILE", help="serve the captured replies of a JSON file instead"
+    )
+    simulate.add_argument(
+        "--only", default="*", metavar="GLOB", help="of the captures, those with such a name"
+    )
+
+    check = commands.add_parser(
+        "check",
+        help="read an ECU once and show what it says",
+        description="Read an ECU once, and show what it says or why it does not.",
+    )
+    check.add_argument("host", metavar="HOST[:PORT]")
+    check.add_argument(
+        "--json", action="store_true", help="print an entry of /api/v1/snapshots instead"
+    )
+
+    decode = commands.add_parser(
+        "decode",
+        help="decode reply bytes to JSON",
+        description="Decode replies to JSON, one object per line: lines of hex, or raw bytes "
+        "when the input starts with APS.",
+    )
+    decode.add_argument("file", nargs="?", metavar="FILE", help="standard input without it")
+
+    commands.add_parser(
+        "config",
+        help="show the effective configuration",
+        description="Show the effective configuration and every fault in it.",
+    )
+    healthcheck = commands.add_parser(
+        "healthcheck",
+        help="ask the running exporter whether it is healthy",
+        description="Ask the exporter that runs on this machine whether it is healthy.",
+    )
+    _add_flag(healthcheck, "--web.listen-address", "the address it listens on")
+    return parser
+
+
+def _add_server_flags(parser: argparse.ArgumentParser) -> None:
+    _add_flag(parser, "--web.listen-address", "where to serve, host:port or :port")
+    _add_flag(parser, "--web.telemetry-path", "path of the metrics")
+    _add_flag(parser, "--web.config.file", "not available yet")
+    _add_flag(parser, "--log.level", "debug, info, warn or error")
+    _add_flag(parser, "--log.format", "logfmt or json")
+
+
+def _add_flag(parser: argparse.ArgumentParser, flag: str, text: str) -> None:
+    parser.add_argument(flag, dest=flag, metavar="VALUE", help=text)
+
+
+def _add_plant_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--inverters",
+        metavar="TYPE:COUNT,...",
+        help="types: qs1, qs1a, ds3, ds3-h, yc600, yc1000, qt2; default: one or more of most",
+    )
+    parser.add_argument(
+        "--speed", default="1", metavar="N", help="run the clock N times as fast, 0.1 to 1000"
+    )
+    sun = parser.add_mutually_exclusive_group()
+    sun.add_argument(
+        "--sun", default="11:00", metavar="HH:MM", help="sun time at start; default: %(default)s"
+    )
+    sun.add_argument(
+        "--real-sun", action="store_true", help="let the sun stand where the clock says"
+    )
+    parser.add_argument("--model", default="ecu-r", choices=("ecu-r", "ecu-r-pro"))
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        choices=("refuse", "silent", "close", "truncate", "zero-glitch", "offline"),
+        help="misbehave like this; may be given more than once",
+    )

@@ -1,0 +1,113 @@
+"""`check`: one full read of an ECU, as a person understands it."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from textwrap import fill
+
+from aps_exporter import app
+from aps_exporter.cache import EcuCache
+from aps_exporter.cli import EXIT_FAILED, EXIT_OK
+from aps_exporter.clock import RealClock
+from aps_exporter.config import load, parse_target
+from aps_exporter.errors import ConfigError
+from aps_exporter.explanations import EXPLANATIONS
+from aps_exporter.json_forms import kwh, snapshot_as_json
+from aps_exporter.logs import set_up_logging
+from aps_exporter.readings import EcuStatus, InverterReading, QueryFailure, Snapshot
+
+
+def check(options: argparse.Namespace) -> int:
+    """Read the ECU once; the exit status is 1 when a query got no good reply."""
+    try:
+        target = parse_target(options.host)
+    except ValueError:
+        raise ConfigError(
+            f"{options.host}: expected HOST or HOST:PORT, such as 192.168.1.20"
+        ) from None
+    config = replace(load({}, targets_required=False).config(), targets=(target,))
+    set_up_logging("error", config.log_format, RealClock())
+    (cache,) = app.build_caches(config, RealClock(), Counter())
+    asyncio.run(_ask(cache))
+    status, snapshot = cache.status(), cache.snapshot()
+    if options.json:
+        print(json.dumps(snapshot_as_json(status, snapshot)))
+    else:
+        _show(status, snapshot)
+    return EXIT_OK if all(status.query_success.values()) else EXIT_FAILED
+
+
+async def _ask(cache: EcuCache) -> None:
+    print(f"Asking {cache.target} ...", file=sys.stderr, flush=True)
+    await cache.ask_once()
+    await cache.close()
+
+
+def _show(status: EcuStatus, snapshot: Snapshot | None) -> None:
+    if snapshot is not None:
+        for line in _ecu_lines(snapshot):
+            print(line)
+    if status.last_error is not None:
+        for line in _trouble_lines(status.last_error):
+            print(line)
+    elif snapshot is not None:
+        print(f"\nAll well. Run it with:  aps-exporter serve {status.target}")
+
+
+def _ecu_lines(snapshot: Snapshot) -> Iterator[str]:
+    info = snapshot.info
+    yield f"{snapshot.ecu_model} {snapshot.ecu}"
+    yield f"  firmware     {info.firmware or 'not said'}"
+    yield f"  time zone    {info.timezone or 'not said'} (as the ECU says it)"
+    yield f"  power        {_text(info.power_watts)} W"
+    yield f"  today        {_text(kwh(info.today_energy_joules))} kWh"
+    yield f"  lifetime     {_text(kwh(snapshot.reported_lifetime_energy_joules))} kWh"
+    yield f"  inverters    {_text(info.inverters)}, {_text(info.inverters_online)} of them online"
+    if snapshot.measured_at is not None:
+        yield f"  last round   {snapshot.measured_at.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+    if snapshot.inverters:
+        yield ""
+        yield from _table(snapshot)
+
+
+def _table(snapshot: Snapshot) -> Iterator[str]:
+    head = ("inverter", "model", "power W", "channels W", "temp degC", "grid V", "Hz", "signal")
+    rows = [head, *(_row(i, snapshot.signal.get(i.inverter)) for i in snapshot.inverters)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()
+
+
+def _row(inverter: InverterReading, signal: float | None) -> tuple[str, ...]:
+    name = (inverter.inverter, inverter.model or "never heard")
+    if not inverter.online:
+        return (*name, "offline", "", "", "", "", "")
+    return (
+        *name,
+        _text(inverter.power_watts),
+        " ".join(_text(channel.power_watts) for channel in inverter.channels),
+        _text(inverter.temperature_celsius),
+        " ".join(_text(phase.voltage_volts) for phase in inverter.phases),
+        _text(inverter.frequency_hertz),
+        "-" if signal is None else f"{signal:.0%}",
+    )
+
+
+def _trouble_lines(failure: QueryFailure) -> Iterator[str]:
+    explanation = EXPLANATIONS[failure.reason]
+    yield ""
+    yield f"The {failure.query} query failed: {explanation.happened}"
+    yield f"  ({failure.reason}: {failure.detail})"
+    yield ""
+    yield "The usual causes, and what to do:"
+    for advice in explanation.advice:
+        yield fill(advice, 88, initial_indent="  * ", subsequent_indent="    ")
+
+
+def _text(value: float | None) -> str:
+    return "-" if value is None else f"{value:g}" if isinstance(value, int) else f"{value}"

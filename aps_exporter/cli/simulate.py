@@ -1,0 +1,112 @@
+"""`simulate` and `demo`: an ECU without hardware."""
+
+import argparse
+import asyncio
+import math
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, time
+from pathlib import Path
+from typing import Final
+
+from aps_exporter import app
+from aps_exporter.cli import EXIT_OK
+from aps_exporter.cli.serve import configure, flag_values
+from aps_exporter.clock import Clock, RealClock, ScaledClock
+from aps_exporter.config import Config, ListenAddress, Target, parse_listen_address
+from aps_exporter.errors import ConfigError
+from aps_exporter.simulator.ecu_server import EcuServer
+from aps_exporter.simulator.plant import DEFAULT_INVERTERS, plant_inverters
+from aps_exporter.simulator.replay import ReplayedEcu, read_captures
+
+DEMO_LISTEN_ADDRESS: Final = "127.0.0.1:10899"
+DEMO_TARGET: Final = "demo"
+
+_SLOWEST: Final = 0.1
+_FASTEST: Final = 1_000
+
+
+def simulate(options: argparse.Namespace) -> int:
+    """Run the simulated ECU until it is told to stop."""
+    try:
+        address = parse_listen_address(options.listen)
+    except ValueError:
+        raise ConfigError(f"--listen={options.listen}: expected HOST:PORT") from None
+    asyncio.run(_simulate(options, address))
+    return EXIT_OK
+
+
+async def _simulate(options: argparse.Namespace, address: ListenAddress) -> None:
+    host = address.host or "127.0.0.1"
+    if options.replay is not None:
+        ecu = ReplayedEcu(read_captures(Path(options.replay), options.only))
+        running = app.running_ecu_server(EcuServer(ecu, options.fault), host, address.port)
+        what = f"ECU that replays {options.replay}"
+    else:
+        simulation = _simulation(options, _clock(options))
+        running = app.running_simulator(simulation, host, address.port)
+        what = f"{options.model} with {len(simulation.inverters)} inverters"
+    async with running as port:
+        bound = ListenAddress(host, port)
+        print(f"Simulated {what} on {bound}. Ctrl-C ends it.", flush=True)
+        await app.until_stopped()
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Run the exporter on a simulated ECU until it is told to stop."""
+    flags = flag_values(options)
+    flags["APS_LISTEN_ADDRESS"] = flags["APS_LISTEN_ADDRESS"] or DEMO_LISTEN_ADDRESS
+    config = configure({"APS_ECU_HOSTS": DEMO_TARGET, **flags})
+    asyncio.run(_demo(options, config))
+    return EXIT_OK
+
+
+async def _demo(options: argparse.Namespace, config: Config) -> None:
+    clock = _clock(options)
+    simulation = _simulation(options, clock)
+    async with AsyncExitStack() as stack:
+        ecu_port = await stack.enter_async_context(
+            app.running_simulator(simulation, "127.0.0.1", 0)
+        )
+        config = replace(config, targets=(Target(DEMO_TARGET, "127.0.0.1", ecu_port),))
+        port = await stack.enter_async_context(app.running_exporter(config, clock))
+        address = ListenAddress(config.listen.host or "127.0.0.1", port)
+        count = len(simulation.inverters)
+        print(f"A simulated {options.model} with {count} inverters, and the exporter on it:")
+        print(f"  page     http://{address}/")
+        print(f"  metrics  http://{address}{config.metrics_path}")
+        print("Ctrl-C ends it.", flush=True)
+        await app.until_stopped()
+
+
+def _simulation(options: argparse.Namespace, clock: Clock) -> app.Simulation:
+    try:
+        inverters = plant_inverters(options.inverters or DEFAULT_INVERTERS)
+    except ValueError as error:
+        raise ConfigError(f"--inverters={options.inverters}: {error}") from error
+    return app.Simulation(
+        inverters=inverters,
+        clock=clock,
+        model=options.model,
+        sun_at_start=None if options.real_sun else _time_of_day(options.sun),
+        faults=tuple(options.fault),
+    )
+
+
+def _clock(options: argparse.Namespace) -> Clock:
+    try:
+        speed = float(options.speed)
+    except ValueError:
+        speed = math.nan
+    if not _SLOWEST <= speed <= _FASTEST:
+        raise ConfigError(
+            f"--speed={options.speed}: expected a number from {_SLOWEST} to {_FASTEST}"
+        )
+    return RealClock() if speed == 1 else ScaledClock(speed, datetime.now(UTC))
+
+
+def _time_of_day(text: str) -> time:
+    try:
+        return time.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"--sun={text}: expected a time of day, HH:MM") from None

@@ -1,0 +1,381 @@
+"""The one list of published numbers: name, help, kind, labels, and how to read it.
+
+The collector and the README's metric table are made from it. A new number is one entry.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Generic, Literal, TypeVar, get_args
+
+from aps_exporter.ecu.queries import REFRESH_QUERIES
+from aps_exporter.errors import FailureReason
+from aps_exporter.plausibility import RejectionReason
+from aps_exporter.readings import (
+    ChannelReading,
+    EcuStatus,
+    ExporterStatus,
+    InverterReading,
+    PhaseReading,
+    Snapshot,
+)
+
+Source = TypeVar("Source")
+
+Sample = tuple[tuple[str, ...], float | None]
+"""Label values, and the number; None where there is none, which makes no series."""
+
+ODDITIES: Final = ("trailer_missing", "trailing_bytes")
+
+_CACHED: Final = "cached, refreshed about every 300 s."
+
+
+@dataclass(frozen=True, slots=True)
+class Metric(Generic[Source]):
+    """One metric family; `name` is as it is exposed."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...]
+    samples: Callable[[Source], Iterable[Sample]]
+    kind: Literal["gauge", "counter", "info"] = "gauge"
+
+
+def _of_ecu(read: Callable[[Snapshot], float | None]) -> Callable[[Snapshot], Iterable[Sample]]:
+    return lambda snapshot: [((snapshot.ecu,), read(snapshot))]
+
+
+def _of_inverters(
+    read: Callable[[InverterReading], float | None],
+) -> Callable[[Snapshot], Iterable[Sample]]:
+    return lambda snapshot: [
+        ((snapshot.ecu, inverter.inverter), read(inverter)) for inverter in snapshot.inverters
+    ]
+
+
+def _of_phases(
+    read: Callable[[PhaseReading], float | None],
+) -> Callable[[Snapshot], Iterable[Sample]]:
+    return lambda snapshot: [
+        ((snapshot.ecu, inverter.inverter, phase.phase), read(phase))
+        for inverter in snapshot.inverters
+        for phase in inverter.phases
+    ]
+
+
+def _of_channels(
+    read: Callable[[ChannelReading], float | None],
+) -> Callable[[Snapshot], Iterable[Sample]]:
+    return lambda snapshot: [
+        ((snapshot.ecu, inverter.inverter, str(channel.channel)), read(channel))
+        for inverter in snapshot.inverters
+        for channel in inverter.channels
+    ]
+
+
+def _of_target(
+    read: Callable[[EcuStatus], float | None],
+) -> Callable[[EcuStatus], Iterable[Sample]]:
+    return lambda status: [((status.target,), read(status))]
+
+
+def _timestamp(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+def _ecu_info(snapshot: Snapshot) -> Iterator[Sample]:
+    info = snapshot.info
+    labels = (snapshot.target, snapshot.ecu_model, info.firmware or "", info.timezone or "")
+    yield (snapshot.ecu, *labels), 1
+
+
+def _inverter_info(snapshot: Snapshot) -> Iterator[Sample]:
+    for inverter in snapshot.inverters:
+        yield (snapshot.ecu, inverter.inverter, inverter.model or "", inverter.type_code), 1
+
+
+def _channel_info(snapshot: Snapshot) -> Iterator[Sample]:
+    for inverter in snapshot.inverters:
+        for channel in inverter.channels:
+            panel = f"{inverter.inverter}/{channel.channel}"
+            place = (snapshot.ecu, inverter.inverter, str(channel.channel))
+            yield (*place, panel, "", "", ""), 1
+
+
+def _last_seen(snapshot: Snapshot) -> Iterator[Sample]:
+    for inverter in snapshot.inverters:
+        moment = snapshot.last_seen.get(inverter.inverter)
+        yield (snapshot.ecu, inverter.inverter), _timestamp(moment)
+
+
+def _signal(snapshot: Snapshot) -> Iterator[Sample]:
+    for inverter in snapshot.inverters:
+        yield (snapshot.ecu, inverter.inverter), snapshot.signal.get(inverter.inverter)
+
+
+def _rejected_values(snapshot: Snapshot) -> Iterator[Sample]:
+    for reason in get_args(RejectionReason):
+        yield (snapshot.ecu, reason), snapshot.rejected_values.get(reason, 0)
+
+
+def _unknown_rows(snapshot: Snapshot) -> Iterator[Sample]:
+    for type_code, count in snapshot.unknown_rows.items():
+        yield (snapshot.ecu, type_code), count
+
+
+def _query_success(status: EcuStatus) -> Iterator[Sample]:
+    for query, success in status.query_success.items():
+        yield (status.target, query), success
+
+
+def _query_failures(status: EcuStatus) -> Iterator[Sample]:
+    for query in REFRESH_QUERIES:
+        for reason in get_args(FailureReason):
+            yield (status.target, query, reason), status.query_failures.get((query, reason), 0)
+
+
+def _reply_oddities(status: EcuStatus) -> Iterator[Sample]:
+    for query in REFRESH_QUERIES:
+        for kind in ODDITIES:
+            yield (status.target, query, kind), status.reply_oddities.get((query, kind), 0)
+
+
+def _internal_errors(exporter: ExporterStatus) -> Iterator[Sample]:
+    for task, count in exporter.internal_errors.items():
+        yield (task,), count
+
+
+def _build_info(exporter: ExporterStatus) -> Iterator[Sample]:
+    yield (exporter.version, exporter.revision, exporter.python_version), 1
+
+
+ECU_METRICS: Final[tuple[Metric[Snapshot], ...]] = (
+    Metric(
+        "aps_ecu_info",
+        "APsystems ECU: the target it was found at, its model, firmware and the time zone it says.",
+        ("ecu", "target", "model", "firmware", "timezone"),
+        _ecu_info,
+        "info",
+    ),
+    Metric(
+        "aps_ecu_power_watts",
+        f"APsystems power of all online inverters, as the ECU reports it, {_CACHED}",
+        ("ecu",),
+        _of_ecu(lambda snapshot: snapshot.info.power_watts),
+    ),
+    Metric(
+        "aps_ecu_lifetime_energy_joules_total",
+        f"APsystems lifetime energy, guarded so that it never falls, {_CACHED}",
+        ("ecu",),
+        _of_ecu(lambda snapshot: snapshot.lifetime_energy_joules),
+        "counter",
+    ),
+    Metric(
+        "aps_ecu_reported_lifetime_energy_joules",
+        f"APsystems lifetime energy, literally as the ECU says it, {_CACHED}",
+        ("ecu",),
+        _of_ecu(lambda snapshot: snapshot.reported_lifetime_energy_joules),
+    ),
+    Metric(
+        "aps_ecu_today_energy_joules",
+        f"APsystems energy of today, as the ECU says it (some firmware says 0), {_CACHED}",
+        ("ecu",),
+        _of_ecu(lambda snapshot: snapshot.info.today_energy_joules),
+    ),
+    Metric(
+        "aps_ecu_inverters",
+        f"APsystems inverters registered in the ECU, {_CACHED}",
+        ("ecu",),
+        _of_ecu(lambda snapshot: snapshot.info.inverters),
+    ),
+    Metric(
+        "aps_ecu_inverters_online",
+        f"APsystems inverters online in the ECU's last round, {_CACHED}",
+        ("ecu",),
+        _of_ecu(lambda snapshot: snapshot.info.inverters_online),
+    ),
+    Metric(
+        "aps_ecu_last_report_timestamp_seconds",
+        f"APsystems ECU: when it measured its newest round, {_CACHED}",
+        ("ecu",),
+        _of_ecu(lambda snapshot: _timestamp(snapshot.measured_at)),
+    ),
+    Metric(
+        "aps_ecu_last_ema_contact_timestamp_seconds",
+        f"APsystems ECU: when it last reached the EMA cloud, {_CACHED}",
+        ("ecu",),
+        _of_ecu(lambda snapshot: _timestamp(snapshot.last_ema_contact)),
+    ),
+    Metric(
+        "aps_ecu_data_age_seconds",
+        "APsystems ECU: seconds since its newest round was first seen, by the exporter's clock.",
+        ("ecu",),
+        _of_ecu(lambda snapshot: snapshot.data_age_seconds),
+    ),
+    Metric(
+        "aps_ecu_round_period_seconds",
+        "APsystems ECU: seconds from round to round, learned; the configured ones until then.",
+        ("ecu",),
+        _of_ecu(lambda snapshot: snapshot.round_period_seconds),
+    ),
+    Metric(
+        "aps_ecu_clock_offset_seconds",
+        "APsystems ECU clock minus the exporter's, at the newest round: its time less the moment "
+        "it was first seen.",
+        ("ecu",),
+        _of_ecu(lambda snapshot: snapshot.clock_offset_seconds),
+    ),
+    Metric(
+        "aps_ecu_rejected_values_total",
+        "APsystems values that were not believed, by reason.",
+        ("ecu", "reason"),
+        _rejected_values,
+        "counter",
+    ),
+    Metric(
+        "aps_ecu_unknown_rows_total",
+        "APsystems inverter rows of a type code that nobody can read yet.",
+        ("ecu", "type_code"),
+        _unknown_rows,
+        "counter",
+    ),
+    Metric(
+        "aps_inverter_info",
+        "APsystems inverter: its model and the type code of its row.",
+        ("ecu", "inverter", "model", "type_code"),
+        _inverter_info,
+        "info",
+    ),
+    Metric(
+        "aps_inverter_online",
+        f"APsystems inverter: 1 if it answered the ECU in the last round, else 0, {_CACHED}",
+        ("ecu", "inverter"),
+        _of_inverters(lambda inverter: inverter.online),
+    ),
+    Metric(
+        "aps_inverter_last_seen_timestamp_seconds",
+        f"APsystems inverter: the newest round in which it was online, {_CACHED}",
+        ("ecu", "inverter"),
+        _last_seen,
+    ),
+    Metric(
+        "aps_inverter_power_watts",
+        f"APsystems inverter power: the sum of its channels, as the ECU reports them, {_CACHED}",
+        ("ecu", "inverter"),
+        _of_inverters(lambda inverter: inverter.power_watts),
+    ),
+    Metric(
+        "aps_inverter_temperature_celsius",
+        f"APsystems inverter temperature, {_CACHED}",
+        ("ecu", "inverter"),
+        _of_inverters(lambda inverter: inverter.temperature_celsius),
+    ),
+    Metric(
+        "aps_inverter_grid_frequency_hertz",
+        f"APsystems inverter: frequency of the grid, {_CACHED}",
+        ("ecu", "inverter"),
+        _of_inverters(lambda inverter: inverter.frequency_hertz),
+    ),
+    Metric(
+        "aps_inverter_grid_voltage_volts",
+        "APsystems inverter: AC voltage of the grid, phase 1, 2, 3 to neutral or 1-2, 2-3, 3-1 "
+        f"between phases, {_CACHED}",
+        ("ecu", "inverter", "phase"),
+        _of_phases(lambda phase: phase.voltage_volts),
+    ),
+    Metric(
+        "aps_inverter_signal_strength_ratio",
+        f"APsystems inverter: radio signal as a share of the strongest, {_CACHED}",
+        ("ecu", "inverter"),
+        _signal,
+    ),
+    Metric(
+        "aps_channel_info",
+        "APsystems channel (a panel input) and the panel on it.",
+        ("ecu", "inverter", "channel", "panel", "array", "row", "column"),
+        _channel_info,
+        "info",
+    ),
+    Metric(
+        "aps_channel_power_watts",
+        f"APsystems channel power, as the ECU reports it, {_CACHED}",
+        ("ecu", "inverter", "channel"),
+        _of_channels(lambda channel: channel.power_watts),
+    ),
+)
+
+TARGET_METRICS: Final[tuple[Metric[EcuStatus], ...]] = (
+    Metric(
+        "aps_up",
+        "APsystems target: 1 if the last refresh got any valid reply, else 0.",
+        ("target",),
+        _of_target(lambda status: status.up),
+    ),
+    Metric(
+        "aps_query_success",
+        "APsystems target: 1 if this query was answered in the last refresh, else 0.",
+        ("target", "query"),
+        _query_success,
+    ),
+    Metric(
+        "aps_refresh_duration_seconds",
+        "APsystems target: how long the last refresh took, with its pauses and its retry.",
+        ("target",),
+        _of_target(lambda status: status.refresh_duration_seconds),
+    ),
+    Metric(
+        "aps_last_success_timestamp_seconds",
+        "APsystems target: when it last gave a valid reply.",
+        ("target",),
+        _of_target(lambda status: _timestamp(status.last_success)),
+    ),
+    Metric(
+        "aps_next_refresh_timestamp_seconds",
+        "APsystems target: from when on a scrape asks the ECU again.",
+        ("target",),
+        _of_target(lambda status: _timestamp(status.next_refresh)),
+    ),
+    Metric(
+        "aps_consecutive_failures",
+        "APsystems target: refreshes in a row that got no valid reply.",
+        ("target",),
+        _of_target(lambda status: status.consecutive_failures),
+    ),
+    Metric(
+        "aps_refreshes_total",
+        "APsystems target: refreshes that ended, well or not.",
+        ("target",),
+        _of_target(lambda status: status.refreshes),
+        "counter",
+    ),
+    Metric(
+        "aps_query_failures_total",
+        "APsystems target: queries that got no good reply, by reason.",
+        ("target", "query", "reason"),
+        _query_failures,
+        "counter",
+    ),
+    Metric(
+        "aps_reply_oddities_total",
+        "APsystems target: good replies without their END, or with bytes behind it.",
+        ("target", "query", "kind"),
+        _reply_oddities,
+        "counter",
+    ),
+)
+
+EXPORTER_METRICS: Final[tuple[Metric[ExporterStatus], ...]] = (
+    Metric(
+        "aps_internal_errors_total",
+        "APsystems exporter: errors nobody expected, by task; each one is a bug worth reporting.",
+        ("task",),
+        _internal_errors,
+        "counter",
+    ),
+    Metric(
+        "aps_exporter_build_info",
+        "APsystems exporter: its version, the revision it was built from, and its Python.",
+        ("version", "revision", "python_version"),
+        _build_info,
+    ),
+)

@@ -1,0 +1,94 @@
+"""Which moment a round's local time means.
+
+ECUs stamp rounds with a local time and are unreliable about its zone: 2160 and 2163 always say
+`Etc/GMT-8` while their stamps are true local time.
+"""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+logger = logging.getLogger(__name__)
+
+ZONE_THAT_MEANS_NOTHING: Final = "Etc/GMT-8"
+
+AHEAD_AT_MOST: Final = timedelta(minutes=1)
+BEHIND_AT_MOST: Final = timedelta(minutes=15)
+"""How far from our own clock the stamp of a newly seen round may lie while inverters work."""
+
+_QUARTER_HOUR: Final = timedelta(minutes=15)
+_LARGEST_OFFSET: Final = timedelta(hours=14)
+
+
+class RoundTimes:
+    """Turns the local times of one ECU into UTC."""
+
+    def __init__(self, target: str, zone: ZoneInfo | None) -> None:
+        """`zone` is the configured one; None to go by what the ECU says, or the host."""
+        self._target = target
+        self._zone = zone
+        self._correction: timedelta | None = None
+
+    def moment(self, stamp: datetime, ecu_zone: str | None, now: datetime) -> datetime:
+        """The UTC time a local time of this ECU means, as far as is known by now."""
+        if self._correction is not None:
+            return stamp.replace(tzinfo=UTC) - self._correction
+        return self._by_zone(stamp, ecu_zone, now)
+
+    def moment_of_new_round(self, stamp: datetime, ecu_zone: str | None, now: datetime) -> datetime:
+        """The UTC time of a round just seen for the first time, with an inverter online.
+
+        Such a stamp cannot lie far from now. Where the zone says it does, the quarter-hour offset
+        from UTC that makes sense of it is used from then on; if there is none, the clock of the
+        ECU is wrong and its stamp is taken as it stands.
+        """
+        by_zone = self._by_zone(stamp, ecu_zone, now)
+        correction = None if _is_near(by_zone, now) else _offset_that_fits(stamp, now)
+        if correction is not None and correction != self._correction:
+            logger.warning(
+                "the ECU's clock does not fit its time zone; using an offset that does",
+                extra={
+                    "target": self._target,
+                    "zone": self._zone_name(ecu_zone),
+                    "utc_offset": _signed(correction),
+                    "hint": "set APS_TIMEZONE to the zone the ECU's clock runs in",
+                },
+            )
+        self._correction = correction
+        return self.moment(stamp, ecu_zone, now)
+
+    def _by_zone(self, stamp: datetime, ecu_zone: str | None, now: datetime) -> datetime:
+        """The stamp in the zone that holds; in the hour that DST repeats, the one nearer to now."""
+        zone = self._zone or _zone_or_none(ecu_zone)
+        readings = [stamp.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
+        return min(readings, key=lambda reading: abs(reading - now))
+
+    def _zone_name(self, ecu_zone: str | None) -> str:
+        zone = self._zone or _zone_or_none(ecu_zone)
+        return zone.key if zone is not None else "the host's"
+
+
+def _zone_or_none(name: str | None) -> ZoneInfo | None:
+    if name is None or name == ZONE_THAT_MEANS_NOTHING:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # an ECU may say anything
+        return None
+
+
+def _is_near(moment: datetime, now: datetime) -> bool:
+    return now - BEHIND_AT_MOST <= moment <= now + AHEAD_AT_MOST
+
+
+def _offset_that_fits(stamp: datetime, now: datetime) -> timedelta | None:
+    """The quarter-hour offset from UTC that puts the stamp nearest below the latest it may be."""
+    least = stamp.replace(tzinfo=UTC) - (now + AHEAD_AT_MOST)
+    offset = -(-least // _QUARTER_HOUR) * _QUARTER_HOUR
+    return offset if abs(offset) <= _LARGEST_OFFSET else None
+
+
+def _signed(offset: timedelta) -> str:
+    hours, minutes = divmod(abs(offset) // timedelta(minutes=1), 60)
+    return f"{'-' if offset < timedelta(0) else '+'}{hours:02}:{minutes:02}"

@@ -1,0 +1,1 @@
+"""A simulated ECU and its plant, for the demo and the tests."""

@@ -1,0 +1,219 @@
+"""What a simulated ECU answers: requests in, replies out, built from the decoder's own tables."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, time
+from typing import Final, Literal, Protocol
+from zoneinfo import ZoneInfo
+
+from aps_exporter.clock import Clock
+from aps_exporter.ecu.decode import (
+    JOULES_PER_HUNDREDTH_KWH,
+    JOULES_PER_TENTH_KWH,
+    TEMPERATURE_OFFSET,
+)
+from aps_exporter.ecu.records import (
+    ROW_LAYOUTS,
+    FourChannelRow,
+    InfoHead,
+    InfoLayout01,
+    MeasuredRow,
+    RoundHead,
+    RowHead,
+    SignalRow,
+    StatusHead,
+    ThreePhaseRow,
+    TwoChannelRow,
+)
+from aps_exporter.ecu.replies import build_reply, build_status
+from aps_exporter.simulator.plant import ROUND, InverterMeasurement, Plant, PlantInverter
+from aps_exporter.wire import to_bytes
+
+Fault = Literal["refuse", "silent", "close", "truncate", "zero-glitch", "offline"]
+EcuModel = Literal["ecu-r", "ecu-r-pro"]
+
+GOOD: Final = StatusHead("00")
+UNKNOWN_TRAILER: Final = b"00" + bytes(10)
+"""What group `12` info replies carry behind the last field, in every capture."""
+
+_REQUEST_ID: Final = slice(13, 25)
+_COMMAND: Final = slice(9, 13)
+
+
+class AnswersQueries(Protocol):
+    """Something with an ECU's answers."""
+
+    def reply_to(self, request: bytes) -> bytes | None:
+        """The reply to a whole request; None to hang up."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Character:
+    """How an ECU model differs on the wire; a zone of None is the host's."""
+
+    ecu: str
+    group: str
+    firmware: str
+    says_zone: str
+    zone: ZoneInfo | None
+    wifi_mac: str
+    forgets_signal: bool
+
+
+_CHARACTERS: Final[dict[EcuModel, _Character]] = {
+    "ecu-r": _Character(
+        ecu="216000000001",
+        group="11",
+        firmware="ECU_R_1.2.22",
+        says_zone="Etc/GMT-8",
+        zone=None,
+        wifi_mac="000000000000",
+        forgets_signal=True,
+    ),
+    "ecu-r-pro": _Character(
+        ecu="216200000001",
+        group="12",
+        firmware="ECU_R_PRO_2.1.29A",
+        says_zone="Europe/Amsterdam",
+        zone=ZoneInfo("Europe/Amsterdam"),
+        wifi_mac="60c5a8000001",
+        forgets_signal=False,
+    ),
+}
+
+
+class SimulatedEcu:
+    """An ECU with a plant behind it, which it asks once a round.
+
+    `sun_at_start` is the sun time when it starts; None for the sun to stand where the clock says.
+    Faults in `faults` may be added and taken away while it runs.
+    """
+
+    def __init__(
+        self,
+        inverters: Iterable[PlantInverter],
+        clock: Clock,
+        *,
+        model: EcuModel = "ecu-r",
+        sun_at_start: time | None = None,
+        faults: Collection[Fault] = (),
+    ) -> None:
+        self.faults: set[Fault] = set(faults)
+        self._clock = clock
+        self._character = _CHARACTERS[model]
+        newest = _last_full(self._local_now())
+        sun = newest
+        if sun_at_start is not None:
+            sun = _last_full(datetime.combine(newest.date(), sun_at_start))
+        self._sun_ahead = sun - newest
+        self.plant = Plant(inverters, installed_on=sun.date())
+
+    @property
+    def ecu(self) -> str:
+        return self._character.ecu
+
+    @property
+    def newest_round(self) -> datetime:
+        """The sun time of the newest round."""
+        return _last_full(self._local_now()) + self._sun_ahead
+
+    def reply_to(self, request: bytes) -> bytes | None:
+        command = request[_COMMAND]
+        if command == b"0001":
+            return self._info()
+        if command not in (b"0002", b"0030"):
+            return None
+        if request[_REQUEST_ID] != self.ecu.encode():
+            return build_status(command.decode(), "01")
+        return self._inverters() if command == b"0002" else self._signal()
+
+    def _info(self) -> bytes:
+        sun = self.newest_round
+        measured = [self._measure(inverter, sun) for inverter in self.plant.inverters]
+        glitch = "zero-glitch" in self.faults
+        character = self._character
+        head = InfoHead(
+            ecu=self.ecu,
+            layout="01",
+            lifetime_energy=self.plant.lifetime_joules(sun) // JOULES_PER_TENTH_KWH,
+            power=sum(sum(m.channel_watts) for m in measured if m.online),
+            today_energy=0 if glitch else self.plant.today_joules(sun) // JOULES_PER_HUNDREDTH_KWH,
+        )
+        rest = InfoLayout01(
+            last_ema_contact=_digits(self._stamp()),
+            inverters=0 if glitch else len(measured),
+            inverters_online=sum(m.online for m in measured),
+            zigbee_channel="10",
+            firmware=character.firmware,
+            timezone=character.says_zone,
+            ethernet_mac="80971b000001",
+            wifi_mac=character.wifi_mac,
+        )
+        trailer = UNKNOWN_TRAILER if character.group == "12" else b""
+        return build_reply(character.group, "0001", to_bytes(head) + to_bytes(rest) + trailer)
+
+    def _inverters(self) -> bytes:
+        sun = self.newest_round
+        head = RoundHead("01", len(self.plant.inverters), _digits(self._stamp()))
+        rows = [
+            inverter_row(inverter, self._measure(inverter, sun))
+            for inverter in self.plant.inverters
+        ]
+        return build_reply("11", "0002", to_bytes(GOOD) + to_bytes(head) + b"".join(rows))
+
+    def _signal(self) -> bytes:
+        sun = self.newest_round
+        rows = []
+        for inverter in self.plant.inverters:
+            measured = self._measure(inverter, sun)
+            forgotten = self._character.forgets_signal and not measured.online
+            rows.append(to_bytes(SignalRow(inverter.serial, 0 if forgotten else measured.signal)))
+        return build_reply("11", "0030", to_bytes(GOOD) + b"".join(rows))
+
+    def _measure(self, inverter: PlantInverter, sun: datetime) -> InverterMeasurement:
+        measured = self.plant.measure(inverter, sun)
+        if "offline" in self.faults and inverter.place == 0:
+            # As seen on real ECUs, an offline row keeps watts and volts of better days.
+            return replace(measured, online=False)
+        return measured
+
+    def _stamp(self) -> datetime:
+        return _last_full(self._local_now())
+
+    def _local_now(self) -> datetime:
+        """The ECU's own clock, without a zone as ECUs have it."""
+        return self._clock.now().astimezone(self._character.zone).replace(tzinfo=None)
+
+
+def inverter_row(inverter: PlantInverter, measured: InverterMeasurement) -> bytes:
+    """A row of an inverters reply, in the layout of the inverter's type code."""
+    head = RowHead(inverter.serial, int(measured.online), inverter.kind.type_code)
+    layout = ROW_LAYOUTS[inverter.kind.type_code][0]
+    return to_bytes(head) + to_bytes(_measured_row(layout, measured))
+
+
+def _measured_row(layout: type[MeasuredRow], measured: InverterMeasurement) -> MeasuredRow:
+    asleep = not measured.online
+    frequency = 0 if asleep else round(measured.hertz * 10)
+    temperature = TEMPERATURE_OFFSET + (0 if asleep else measured.celsius)
+    watts, volts = measured.channel_watts, measured.volts
+    if layout is ThreePhaseRow:
+        return ThreePhaseRow(
+            frequency,
+            temperature,
+            *(watts[0], volts[0], watts[1], volts[1], watts[2], volts[2], watts[3]),
+        )
+    if layout is FourChannelRow:
+        return FourChannelRow(frequency, temperature, watts[0], volts[0], *watts[1:])
+    return TwoChannelRow(frequency, temperature, watts[0], volts[0], watts[1], volts[0])
+
+
+def _last_full(moment: datetime) -> datetime:
+    """The last full round interval at or before this moment."""
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + (moment - midnight) // ROUND * ROUND
+
+
+def _digits(moment: datetime) -> str:
+    return f"{moment:%Y%m%d%H%M%S}"

@@ -1,0 +1,63 @@
+"""The Prometheus collector: fresh families at each scrape, from what the caches hold."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
+
+from aps_exporter.cache import EcuCache
+from aps_exporter.metrics import ECU_METRICS, EXPORTER_METRICS, TARGET_METRICS, Metric, Source
+from aps_exporter.readings import ExporterStatus
+
+
+class EcuCollector(Collector):
+    """Publishes every ECU. `collect` opens no socket: `refresh` does the asking, before it."""
+
+    def __init__(
+        self, caches: Sequence[EcuCache], exporter_status: Callable[[], ExporterStatus]
+    ) -> None:
+        self._caches = caches
+        self._exporter_status = exporter_status
+
+    async def refresh(self, longest_wait: float) -> None:
+        """Refresh every ECU that is due, all at once, waiting at most this many seconds."""
+        await asyncio.gather(*(cache.refresh(longest_wait) for cache in self._caches))
+
+    def describe(self) -> Iterable[Family]:
+        """All families, without samples: registration must not need an ECU."""
+        every: tuple[Metric[Any], ...] = (*ECU_METRICS, *TARGET_METRICS, *EXPORTER_METRICS)
+        for metric in every:
+            yield _empty_family(metric)
+
+    def collect(self) -> Iterator[Family]:
+        """The families that have something to say."""
+        known = [cache.snapshot() for cache in self._caches]
+        snapshots = [snapshot for snapshot in known if snapshot is not None]
+        yield from _families(ECU_METRICS, snapshots)
+        yield from _families(TARGET_METRICS, [cache.status() for cache in self._caches])
+        yield from _families(EXPORTER_METRICS, [self._exporter_status()])
+
+
+def _families(metrics: Iterable[Metric[Source]], sources: Sequence[Source]) -> Iterator[Family]:
+    for metric in metrics:
+        family = _empty_family(metric)
+        for source in sources:
+            for label_values, value in metric.samples(source):
+                if value is not None:
+                    labels = dict(zip(metric.labels, label_values, strict=True))
+                    family.add_sample(metric.name, labels, float(value))
+        if family.samples:
+            yield family
+
+
+def _empty_family(metric: Metric[Any]) -> Family:
+    match metric.kind:
+        case "counter":
+            return CounterMetricFamily(metric.name, metric.help)
+        case "info":
+            return InfoMetricFamily(metric.name.removesuffix("_info"), metric.help)
+        case "gauge":
+            return GaugeMetricFamily(metric.name, metric.help)

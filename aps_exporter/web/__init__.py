@@ -1,0 +1,1 @@
+"""The web face: metrics for Prometheus, a page for people, JSON for scripts, probes."""
