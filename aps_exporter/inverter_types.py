@@ -7,7 +7,7 @@ its family.
 Source: serial prefixes and type codes as collected from public reverse engineering, 2020-2026.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +25,14 @@ class InverterType:
     model: str
     channels: int
     phases: tuple[str, ...]
+
+    def phases_of(self, voltages: Sequence[int]) -> tuple[str, ...]:
+        """What the voltages of a row lie between; a row that breaks the table is not cut."""
+        if len(voltages) == len(self.phases):
+            return self.phases
+        if len(voltages) == len(SINGLE_PHASE):
+            return SINGLE_PHASE
+        return PHASE_TO_PHASE if self.type_code == "05" else PHASES_TO_NEUTRAL
 
 
 def _family(

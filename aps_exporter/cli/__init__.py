@@ -1,8 +1,9 @@
 """The commands. Each imports what it needs when it runs: `decode` starts no web server."""
 
 import argparse
+import pkgutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from aps_exporter import __version__
@@ -22,7 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments.insert(0, "serve")
     options = _parser().parse_args(arguments)
     try:
-        return _run(options)
+        command: Callable[[argparse.Namespace], int] = pkgutil.resolve_name(options.command)
+        return command(options)
     except ConfigError as error:
         for fault in error.faults:
             print(f"aps-exporter: {fault}", file=sys.stderr)
@@ -34,25 +36,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
 
 
-def _run(options: argparse.Namespace) -> int:
-    match options.command:
-        case "serve":
-            from aps_exporter.cli.serve import serve as command
-        case "demo":
-            from aps_exporter.cli.simulate import demo as command
-        case "simulate":
-            from aps_exporter.cli.simulate import simulate as command
-        case "check":
-            from aps_exporter.cli.check import check as command
-        case "decode":
-            from aps_exporter.cli.decode import decode_command as command
-        case "healthcheck":
-            from aps_exporter.cli.healthcheck import healthcheck as command
-        case _:
-            from aps_exporter.cli.serve import show_config as command
-    return command(options)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="aps-exporter",
@@ -60,26 +43,34 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Everything can be set by environment variables too: see aps-exporter config.",
     )
     parser.add_argument("--version", action="version", version=f"aps-exporter {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    serve = commands.add_parser(
-        "serve", help="run the exporter (the default)", description="Run the exporter."
+    serve = _add_command(
+        commands,
+        "serve",
+        "serve:serve",
+        help="run the exporter (the default)",
+        description="Run the exporter.",
     )
     serve.add_argument(
         "hosts", nargs="*", metavar="HOST", help="an ECU, [name=]host[:port]; see APS_ECU_HOSTS"
     )
     _add_server_flags(serve)
 
-    demo = commands.add_parser(
+    demo = _add_command(
+        commands,
         "demo",
+        "simulate:demo",
         help="simulator and exporter in one, without hardware",
         description="Run the exporter on a simulated ECU: http://127.0.0.1:10899/",
     )
     _add_plant_flags(demo)
     _add_server_flags(demo)
 
-    simulate = commands.add_parser(
+    simulate = _add_command(
+        commands,
         "simulate",
+        "simulate:simulate",
         help="only the simulated ECU",
         description="Run a simulated ECU that speaks the local protocol.",
     )
@@ -94,8 +85,10 @@ def _parser() -> argparse.ArgumentParser:
         "--only", default="*", metavar="GLOB", help="of the captures, those with such a name"
     )
 
-    check = commands.add_parser(
+    check = _add_command(
+        commands,
         "check",
+        "check:check",
         help="read an ECU once and show what it says",
         description="Read an ECU once, and show what it says or why it does not.",
     )
@@ -104,25 +97,43 @@ def _parser() -> argparse.ArgumentParser:
         "--json", action="store_true", help="print an entry of /api/v1/snapshots instead"
     )
 
-    decode = commands.add_parser(
+    decode = _add_command(
+        commands,
         "decode",
+        "decode:decode_command",
         help="decode reply bytes to JSON",
         description="Decode replies to JSON, one object per line: lines of hex, or raw bytes "
         "when the input starts with APS.",
     )
     decode.add_argument("file", nargs="?", metavar="FILE", help="standard input without it")
 
-    commands.add_parser(
+    _add_command(
+        commands,
         "config",
+        "serve:show_config",
         help="show the effective configuration",
         description="Show the effective configuration and every fault in it.",
     )
-    healthcheck = commands.add_parser(
+    healthcheck = _add_command(
+        commands,
         "healthcheck",
+        "healthcheck:healthcheck",
         help="ask the running exporter whether it is healthy",
         description="Ask the exporter that runs on this machine whether it is healthy.",
     )
     _add_flag(healthcheck, "--web.listen-address", "the address it listens on")
+    return parser
+
+
+def _add_command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    function: str,
+    **texts: str,
+) -> argparse.ArgumentParser:
+    """A command, run by `function` of this package, which is imported only then."""
+    parser = commands.add_parser(name, **texts)  # type: ignore[arg-type]
+    parser.set_defaults(command=f"{__name__}.{function}")
     return parser
 
 

@@ -33,7 +33,7 @@ def configure(overrides: Mapping[str, str | None], *, targets_required: bool = T
     config = loaded.config()
     set_up_logging(config.log_level, config.log_format, RealClock())
     for warning in loaded.warnings:
-        logger.warning(warning)  # noqa: G010,TRY400 - a text of ours, no template
+        logger.warning(warning)
     return config
 
 

@@ -26,7 +26,7 @@ from aps_exporter.ecu.records import (
     StatusHead,
 )
 from aps_exporter.ecu.replies import Reply, split_replies
-from aps_exporter.ecu.rows import UnknownRow, read_rows
+from aps_exporter.ecu.rows import UnknownRow, checked_serial, read_rows
 from aps_exporter.errors import EcuStatusError, MalformedReplyError
 from aps_exporter.inverter_types import inverter_type
 from aps_exporter.readings import (
@@ -187,7 +187,9 @@ def _inverter(head: RowHead, measured: MeasuredRow | None) -> InverterReading:
         temperature_celsius=measured.temperature - TEMPERATURE_OFFSET if online else None,
         phases=tuple(
             PhaseReading(phase, voltage if online else None)
-            for phase, voltage in zip(known.phases, measured.voltages, strict=False)
+            for phase, voltage in zip(
+                known.phases_of(measured.voltages), measured.voltages, strict=True
+            )
         ),
         channels=tuple(
             ChannelReading(channel, power if online else None)
@@ -199,7 +201,10 @@ def _inverter(head: RowHead, measured: MeasuredRow | None) -> InverterReading:
 def _signal(reply: Reply) -> SignalReading:
     cursor = _good_body(reply)
     return SignalReading(
-        {row.serial: row.strength / STRONGEST_SIGNAL for row in _rows_to_the_end(SignalRow, cursor)}
+        {
+            checked_serial(row.serial): row.strength / STRONGEST_SIGNAL
+            for row in _rows_to_the_end(SignalRow, cursor)
+        }
     )
 
 

@@ -80,7 +80,8 @@ class PowerOfDayQuery:
 
     @property
     def request(self) -> bytes:
-        return f"APS1100390003{_checked(self.ecu)}END{self.day:%Y%m%d}END\n".encode()
+        day = self.day.isoformat().replace("-", "")
+        return f"APS1100390003{_checked(self.ecu)}END{day}END\n".encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,19 @@ def read_rows(content: bytes, count: int) -> Iterator[KnownRow | UnknownRow]:
         )
 
 
+def checked_serial(digits: str) -> str:
+    """An inverter serial.
+
+    Raises:
+        MalformedReplyError: a hostile nibble made it something else.
+    """
+    if not digits.isdecimal():
+        raise MalformedReplyError(
+            "malformed", f"expected an inverter serial of 12 digits, got {digits}"
+        )
+    return digits
+
+
 def _row(head: RowHead, measurements: bytes) -> KnownRow | UnknownRow:
     if head.type_code == NO_LAYOUT:
         return KnownRow(head, None)
@@ -82,10 +95,7 @@ def _row(head: RowHead, measurements: bytes) -> KnownRow | UnknownRow:
 
 def _head(content: bytes) -> RowHead:
     head = read_record(RowHead, Cursor(content))
-    if not head.serial.isdecimal():
-        raise MalformedReplyError(
-            "malformed", f"expected an inverter serial of 12 digits, got {head.serial}"
-        )
+    checked_serial(head.serial)
     if not (head.type_code.isascii() and head.type_code.isalnum()):
         raise MalformedReplyError(
             "malformed", f"expected a type code of two letters or digits, got {head.type_code!r}"
@@ -116,7 +126,11 @@ def _possible_sizes(family: Family) -> list[int]:
 
 
 class _Fit:
-    """The search for sizes, one a family, with which the rows fill the content exactly."""
+    """The search for sizes, one a family, with which the rows fill the content exactly.
+
+    The fit with the fewest unknown families wins: in the zeros of a sleeping row of unknown size
+    a row of yet another kind can always be imagined.
+    """
 
     def __init__(self, content: bytes, count: int) -> None:
         self._content = content
@@ -125,12 +139,16 @@ class _Fit:
 
     def sizes(self) -> dict[Family, int]:
         """A size for each family that needs one; empty when none is needed or none fits."""
-        return self._search(0, 0, {}) or {}
+        for families in range(_MOST_UNKNOWN_FAMILIES + 1):
+            found = self._search(0, 0, {}, families)
+            if found is not None:
+                return found
+        return {}
 
     def _search(
-        self, index: int, position: int, sizes: dict[Family, int]
+        self, index: int, position: int, sizes: dict[Family, int], families: int
     ) -> dict[Family, int] | None:
-        """Walks from this row on; at a family without a size yet, tries each possible one."""
+        """Walks on from this row; at a family without a size yet, tries each possible one."""
         while index < self._count:
             self._steps += 1
             if self._steps > _MOST_STEPS:
@@ -142,18 +160,23 @@ class _Fit:
             family = _family(head)
             size = _known_size(head) or sizes.get(family)
             if size is None:
-                return self._try_each(index, position, family, sizes)
+                return self._try_each(index, position, sizes, family, families)
             index += 1
             position += size
         return sizes if position == len(self._content) else None
 
     def _try_each(
-        self, index: int, position: int, family: Family, sizes: dict[Family, int]
+        self,
+        index: int,
+        position: int,
+        sizes: dict[Family, int],
+        family: Family,
+        families: int,
     ) -> dict[Family, int] | None:
-        if len(sizes) == _MOST_UNKNOWN_FAMILIES:
+        if len(sizes) == families:
             return None
         for size in _possible_sizes(family):
-            found = self._search(index, position, {**sizes, family: size})
+            found = self._search(index, position, {**sizes, family: size}, families)
             if found is not None:
                 return found
         return None

@@ -162,6 +162,13 @@ def test_rows_of_a_hundred_unknown_types_end_in_time(
     assert _seconds_for(round_reply(*rows, behind, count=100)) < 1
 
 
+@pytest.mark.parametrize("how_many", [9, 100, 1_000])
+def test_rows_of_a_thousand_unknown_families_end_in_time(how_many: int) -> None:
+    families = islice(product(range(10), b"abcdefghij", b"abcdefghij"), how_many)
+    rows = [bytes([ten, 0, 0, 0, 0, 0, 1, *code]) for ten, *code in families]
+    assert _seconds_for(round_reply(*rows)) < 1
+
+
 @pytest.mark.parametrize("count", [150, 300, 1_000, 65_535])
 def test_longest_reply_of_nothing_but_type_codes_ends_in_time(count: int) -> None:
     body = bytes(byte for codes in product(b"123456789", repeat=4) for byte in codes)[:9_900]

@@ -11,111 +11,8 @@ from tests.protocol.shapes import said
 
 MALFORMED = {"kind": "error", "error": "malformed"}
 
-TWO_CHANNELS = (
-    "01f3"  # 49.9 Hz
-    "0082"  # 30 degC
-    "00fa"  # 250 W
-    "00e6"  # 230 V
-    "00ff"  # 255 W
-    "00e6"  # 230 V
-)
-THREE_PHASES = (
-    "01f5"  # 50.1 Hz
-    "0077"  # 19 degC
-    "001a"  # 26 W
-    "0186"  # 390 V
-    "001b"  # 27 W
-    "0187"  # 391 V
-    "001c"  # 28 W
-    "017f"  # 383 V
-    "001d"  # 29 W
-)
-FOUR_CHANNELS = (
-    "0257"  # 59.9 Hz
-    "0064"  # 0 degC
-    "000b"  # 11 W
-    "00ec"  # 236 V
-    "000a"  # 10 W
-    "0009"  # 9 W
-    "0008"  # 8 W
-)
-
-DS3H = online_row("705000000001", "05", TWO_CHANNELS)
-DS3H_SAID = {
-    "inverter": "705000000001",
-    "type_code": "05",
-    "model": "DS3-H",
-    "online": True,
-    "frequency_hertz": 49.9,
-    "temperature_celsius": 30,
-    "voltage_volts": [230],
-    "power_watts": [250, 255],
-}
-QT2 = online_row("901000000002", "05", THREE_PHASES)
-QT2_SAID = {
-    "inverter": "901000000002",
-    "type_code": "05",
-    "model": "QT2",
-    "online": True,
-    "frequency_hertz": 50.1,
-    "temperature_celsius": 19,
-    "voltage_volts": [390, 391, 383],
-    "power_watts": [26, 27, 28, 29],
-}
-QS1 = online_row("802000000003", "03", FOUR_CHANNELS)
-QS1_SAID = {
-    "inverter": "802000000003",
-    "type_code": "03",
-    "model": "QS1",
-    "online": True,
-    "frequency_hertz": 59.9,
-    "temperature_celsius": 0,
-    "voltage_volts": [236],
-    "power_watts": [11, 10, 9, 8],
-}
-DS3L = online_row("703012345678", "01", TWO_CHANNELS)
-DS3L_SAID = DS3H_SAID | {"inverter": "703012345678", "type_code": "01", "model": "DS3-L"}
-YC1000 = online_row("501000000004", "02", THREE_PHASES)
-
-NEVER_HEARD = bare_row("806073965537")
-NEVER_HEARD_SAID = {
-    "inverter": "806073965537",
-    "type_code": "00",
-    "model": None,
-    "online": False,
-    "frequency_hertz": None,
-    "temperature_celsius": None,
-    "voltage_volts": None,
-    "power_watts": None,
-}
-ECU_ITSELF = bare_row("216000000001")
-
-UNKNOWN_REST = (
-    "01f40087"  # 50.0 Hz, 35 degC
-    "00c800c900ca00cb00cc00cd"  # 200 to 205, whatever that may be
-    "00ee00ef00f0"  # 238 to 240
-    "0d0c0b0a"
-)
-
-
-def _unknown(number: int, *, type_code: str = "07", prefix: str = "72", size: int = 38) -> bytes:
-    """A row of a model from the future, of this many bytes in all."""
-    rest = (UNKNOWN_REST * 3)[: (size - 9) * 2]
-    return online_row(f"{prefix}{number:010}", type_code, rest)
-
-
 def _inverters(*rows: bytes) -> list[dict[str, Any]]:
     return list(said(round_reply(*rows))["inverters"])
-
-
-def _round(*rows: bytes) -> RoundReading:
-    reading = decode(round_reply(*rows))
-    assert isinstance(reading, RoundReading)
-    return reading
-
-
-def _serials(reading: RoundReading) -> list[str]:
-    return [inverter.inverter for inverter in reading.inverters]
 
 
 def test_row_of_type_04_reads_as_two_channels() -> None:
@@ -172,6 +69,23 @@ def test_seven_qt2_beside_nine_ds3h_all_of_type_05_are_told_apart() -> None:
     assert models == ["QT2"] * 7 + ["DS3-H"] * 9
 
 
+@pytest.mark.parametrize(
+    ("behind", "kept", "unknown_rows"),
+    [
+        (online_row("804142000003", "03", FOUR_CHANNELS), ["804142000003"], {}),
+        (online_row("724142000003", "07", UNKNOWN_REST), [], {"07": 1}),
+    ],
+    ids=["known", "unknown"],
+)
+def test_serial_prefix_decides_when_either_size_of_type_05_fits(
+    behind: bytes, kept: list[str], unknown_rows: dict[str, int]
+) -> None:
+    # After 21 bytes a row of serial 001501900015 and type AB could start, up to the end.
+    qt2 = online_row("901000000002", "05", THREE_PHASES[:24] + "0015" + "0190" + "0015")
+    reading = decoded_round(qt2, behind)
+    assert (serials(reading), reading.unknown_rows) == (["901000000002", *kept], unknown_rows)
+
+
 @pytest.mark.parametrize("serial", ["705000000001", "951000000001"])
 def test_long_row_of_type_05_keeps_its_three_voltages_whatever_the_serial(serial: str) -> None:
     (row,) = _inverters(online_row(serial, "05", THREE_PHASES))
@@ -180,7 +94,7 @@ def test_long_row_of_type_05_keeps_its_three_voltages_whatever_the_serial(serial
 
 @pytest.mark.parametrize("serial", ["901000000001", "951000000001"])
 def test_short_row_of_type_05_is_single_phase_whatever_the_serial(serial: str) -> None:
-    (inverter,) = _round(online_row(serial, "05", TWO_CHANNELS)).inverters
+    (inverter,) = decoded_round(online_row(serial, "05", TWO_CHANNELS)).inverters
     assert inverter.phases == (PhaseReading("1", 230),)
 
 
@@ -197,12 +111,12 @@ def test_short_row_of_type_05_is_single_phase_whatever_the_serial(serial: str) -
     ids=["DS3-L", "QS1", "YC1000", "QT2 as 05", "QT2 as 02", "new three-phase"],
 )
 def test_phases_are_labelled_by_what_they_lie_between(row: bytes, phases: tuple[str, ...]) -> None:
-    (inverter,) = _round(row).inverters
+    (inverter,) = decoded_round(row).inverters
     assert tuple(phase.phase for phase in inverter.phases) == phases
 
 
 def test_channels_count_from_one() -> None:
-    (inverter,) = _round(QT2).inverters
+    (inverter,) = decoded_round(QT2).inverters
     assert [(channel.channel, channel.power_watts) for channel in inverter.channels] == [
         (1, 26),
         (2, 27),
@@ -215,110 +129,6 @@ def test_channels_count_from_one() -> None:
 def test_serial_nobody_knows_reads_by_its_type_code(model_row: str) -> None:
     (row,) = _inverters(online_row(model_row, "03", FOUR_CHANNELS))
     assert row == QS1_SAID | {"inverter": model_row}
-
-
-@pytest.mark.parametrize("how_many", range(1, 11))
-@pytest.mark.parametrize("at", [0, 2, 4], ids=["first", "middle", "last"])
-@pytest.mark.parametrize("size", [9, 21, 24, 27, 38, 64])
-def test_rows_of_an_unknown_type_are_counted_and_the_others_kept(
-    how_many: int, at: int, size: int
-) -> None:
-    rows = [DS3L, QS1, NEVER_HEARD, YC1000]
-    unknown = [_unknown(number, size=size) for number in range(1, how_many + 1)]
-    reading = _round(*rows[:at], *unknown, *rows[at:])
-    assert (_serials(reading), reading.unknown_rows) == (
-        ["703012345678", "802000000003", "806073965537", "501000000004"],
-        {"07": how_many},
-    )
-
-
-@pytest.mark.parametrize("how_many", [1, 2, 5, 10])
-def test_rows_of_an_unknown_type_may_stand_apart(how_many: int) -> None:
-    known = [online_row(f"802{number:09}", "03", FOUR_CHANNELS) for number in range(how_many)]
-    rows = [row for n in range(how_many) for row in (_unknown(n), known[n])]
-    reading = _round(*rows)
-    assert (_serials(reading), reading.unknown_rows) == (
-        [f"802{number:09}" for number in range(how_many)],
-        {"07": how_many},
-    )
-
-
-@pytest.mark.parametrize("type_code", ["06", "09", "10", "0A", "Zz"])
-def test_rows_of_an_unknown_type_are_counted_by_it(type_code: str) -> None:
-    reading = _round(_unknown(1, type_code=type_code), QS1)
-    assert (_serials(reading), reading.unknown_rows) == (["802000000003"], {type_code: 1})
-
-
-def test_two_unknown_types_of_different_sizes_are_counted_apart() -> None:
-    reading = _round(
-        _unknown(1, type_code="07", size=38),
-        DS3L,
-        _unknown(2, type_code="08", prefix="83", size=31),
-        _unknown(3, type_code="07", size=38),
-        QS1,
-    )
-    assert (_serials(reading), reading.unknown_rows) == (
-        ["703012345678", "802000000003"],
-        {"07": 2, "08": 1},
-    )
-
-
-def test_one_unknown_type_may_have_a_size_for_each_serial_prefix() -> None:
-    reading = _round(
-        _unknown(1, prefix="72", size=21), QS1, _unknown(2, prefix="92", size=27), DS3L
-    )
-    assert (_serials(reading), reading.unknown_rows) == (
-        ["802000000003", "703012345678"],
-        {"07": 2},
-    )
-
-
-@pytest.mark.parametrize("how_many", range(1, 11))
-@pytest.mark.parametrize("size", range(9, 65, 5))
-def test_sleeping_rows_of_an_unknown_type_swallow_no_other_row(how_many: int, size: int) -> None:
-    # All zero, as `pro-ds3x8-rt-2022-09-19-night` sends them: almost anything could start in there.
-    asleep = [
-        bytes.fromhex(f"72{number:010}") + b"\x0007" + b"\x00" * (size - 9)
-        for number in range(1, how_many + 1)
-    ]
-    reading = _round(QS1, *asleep, DS3L, online_row("704123456789", "01", TWO_CHANNELS))
-    assert (_serials(reading), reading.unknown_rows) == (
-        ["802000000003", "703012345678", "704123456789"],
-        {"07": how_many},
-    )
-
-
-def test_sleeping_unknown_row_among_sleeping_ds3_swallows_none_of_them() -> None:
-    ds3 = [bytes.fromhex(f"7031{number:08}") + b"\x0001" + b"\x00" * 12 for number in range(1, 7)]
-    unknown = bytes.fromhex("721000000001") + b"\x0007" + b"\x00" * 20
-    reading = _round(*ds3[:3], unknown, *ds3[3:])
-    assert (_serials(reading), reading.unknown_rows) == (
-        [f"7031{number:08}" for number in range(1, 7)],
-        {"07": 1},
-    )
-
-
-def test_ninety_known_rows_beside_two_unknown_types_are_all_kept() -> None:
-    known = [online_row(f"703{number:09}", "01", TWO_CHANNELS) for number in range(90)]
-    reading = _round(
-        *(_unknown(number, size=30) for number in range(5)),
-        *known,
-        *(_unknown(number, type_code="08", prefix="83", size=44) for number in range(5)),
-    )
-    assert (len(reading.inverters), reading.unknown_rows) == (90, {"07": 5, "08": 5})
-
-
-@pytest.mark.parametrize(
-    "known", [[], [DS3L], [DS3L, QS1, NEVER_HEARD]], ids=["first", "second", "fourth"]
-)
-def test_unknown_row_that_fits_nowhere_keeps_the_rows_before_it(known: list[bytes]) -> None:
-    reading = _round(*known, _unknown(1, size=64) + b"\x00" * 100, QS1, DS3L)
-    kept = ["703012345678", "802000000003", "806073965537"][: len(known)]
-    assert (_serials(reading), reading.unknown_rows) == (kept, {"07": 3})
-
-
-def test_round_of_known_rows_counts_no_unknown_ones() -> None:
-    assert _round(QS1, DS3H, NEVER_HEARD).unknown_rows == {}
 
 
 @pytest.mark.parametrize("at", [0, 1, 2], ids=["first", "middle", "last"])
@@ -341,7 +151,7 @@ def test_serial_of_the_ecu_itself_is_no_inverter(at: int) -> None:
 
 
 def test_serial_of_the_ecu_itself_is_no_unknown_row() -> None:
-    assert _round(ECU_ITSELF).unknown_rows == {}
+    assert decoded_round(ECU_ITSELF).unknown_rows == {}
 
 
 @pytest.mark.parametrize("rows", [(bare_row("802000000003"), QS1), (QS1, bare_row("802000000003"))])
