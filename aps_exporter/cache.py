@@ -221,22 +221,24 @@ class EcuCache:
             await self._clock.sleep(RETRY_SECONDS)
             answered_at_last, pending = await self._ask_each(pending)
             answered += answered_at_last
-        self._conclude(answered, pending)
+        self._conclude(answered, pending, whole=whole)
 
     def _first_answers_are_in(self, refresh: _Refresh) -> None:
         """Each query has been tried once: whoever waits need not wait for the retry."""
         self._tried = True
         refresh.answered.set()
 
-    def _conclude(self, answered: list[str], pending: list[str]) -> None:
+    def _conclude(self, answered: list[str], pending: list[str], *, whole: bool) -> None:
+        """Draw the sum of a refresh, or of another try of what failed in one."""
         at = self._clock.monotonic()
-        self._up = bool(answered)
-        self._consecutive_failures = 0 if answered else self._consecutive_failures + 1
-        if answered and "inverters" in pending:
-            self._schedule.saw_no_round(at)
+        if whole:
+            self._up = bool(answered)
+            self._consecutive_failures = 0 if answered else self._consecutive_failures + 1
+            if answered and "inverters" in pending:
+                self._schedule.saw_no_round(at)
         if pending:
             self._failing = True
-            self._schedule.failed(at, any_reply=bool(answered))
+            self._schedule.failed(at, any_reply=bool(answered) or not whole)
             return
         if self._failing:
             logger.info("ECU answers every query again", extra={"target": self.target})

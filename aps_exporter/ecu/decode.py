@@ -93,6 +93,8 @@ def decode_reply(reply: Reply) -> Reading:
 
 
 def _demand_good(command: str, status: str) -> None:
+    if not status.isdecimal():
+        raise MalformedReplyError("malformed", f"expected a status of two digits, got {status!r}")
     if status != _GOOD:
         meaning = STATUS_MEANINGS.get(status, "no reader knows this status")
         raise EcuStatusError(command, status, meaning)

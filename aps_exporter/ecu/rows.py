@@ -54,6 +54,10 @@ def read_rows(content: bytes, count: int) -> Iterator[KnownRow | UnknownRow]:
     Raises:
         MalformedReplyError: rows of known types do not fill the content exactly.
     """
+    if count * _HEAD_SIZE > len(content):
+        raise MalformedReplyError(
+            "malformed", f"{count} rows were declared, but {len(content)} bytes cannot hold them"
+        )
     sizes = _Fit(content, count).sizes()
     cursor = Cursor(content)
     for index in range(count):

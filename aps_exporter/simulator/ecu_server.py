@@ -29,7 +29,7 @@ class EcuServer:
         self._faults = faults
         self._one_at_a_time = asyncio.Lock()
         self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.Task[None]] = set()
+        self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def start(self, host: str, port: int) -> int:
         """Listen, unless the fault `refuse` is on; port 0 takes a free one. Returns the port.
@@ -51,15 +51,16 @@ class EcuServer:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for client in tuple(self._clients):
-            client.cancel()
-        await asyncio.gather(*self._clients, return_exceptions=True)
+        for writer in self._clients.values():
+            writer.transport.abort()
+        if self._clients:
+            await asyncio.wait(self._clients)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is not None:
-            self._clients.add(task)
-            task.add_done_callback(self._clients.discard)
+            self._clients[task] = writer
+            task.add_done_callback(self._clients.pop)
         self.connections += 1
         self.open_connections += 1
         self.most_open_connections = max(self.most_open_connections, self.open_connections)

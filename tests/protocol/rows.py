@@ -1,7 +1,5 @@
 """Rows written by hand, what they say, and a round of them."""
 
-from typing import Any, Final
-
 from aps_exporter.ecu.decode import decode
 from aps_exporter.readings import RoundReading
 from tests.protocol.frames import bare_row, online_row, round_reply

@@ -1,4 +1,4 @@
-"""Power of day (0003) and energy of period (0004): no capture holds the one, one holds the other."""
+"""Power of day (0003), of which no capture tells, and energy of period (0004)."""
 
 from datetime import date, time
 

@@ -4,12 +4,32 @@ from typing import Any
 
 import pytest
 
-from aps_exporter.ecu.decode import decode
-from aps_exporter.readings import PhaseReading, RoundReading
+from aps_exporter.readings import PhaseReading
 from tests.protocol.frames import bare_row, framed, online_row, round_reply
+from tests.protocol.rows import (
+    DS3H,
+    DS3H_SAID,
+    DS3L,
+    DS3L_SAID,
+    ECU_ITSELF,
+    FOUR_CHANNELS,
+    NEVER_HEARD,
+    NEVER_HEARD_SAID,
+    QS1,
+    QS1_SAID,
+    QT2,
+    QT2_SAID,
+    THREE_PHASES,
+    TWO_CHANNELS,
+    UNKNOWN_REST,
+    YC1000,
+    decoded_round,
+    serials,
+)
 from tests.protocol.shapes import said
 
 MALFORMED = {"kind": "error", "error": "malformed"}
+
 
 def _inverters(*rows: bytes) -> list[dict[str, Any]]:
     return list(said(round_reply(*rows))["inverters"])

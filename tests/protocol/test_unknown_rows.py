@@ -3,7 +3,19 @@
 import pytest
 
 from tests.protocol.frames import online_row
-from tests.protocol.rows import DS3L, FOUR_CHANNELS, NEVER_HEARD, QS1, TWO_CHANNELS, YC1000
+from tests.protocol.rows import (
+    DS3H,
+    DS3L,
+    FOUR_CHANNELS,
+    NEVER_HEARD,
+    QS1,
+    TWO_CHANNELS,
+    YC1000,
+    decoded_round,
+    serials,
+    unknown_row,
+)
+
 
 @pytest.mark.parametrize("how_many", range(1, 11))
 @pytest.mark.parametrize("at", [0, 2, 4], ids=["first", "middle", "last"])
@@ -96,6 +108,21 @@ def test_ninety_known_rows_beside_two_unknown_types_are_all_kept() -> None:
     assert (len(reading.inverters), reading.unknown_rows) == (90, {"07": 5, "08": 5})
 
 
+@pytest.mark.parametrize("kinds", [1, 2, 3, 4])
+def test_sleeping_plant_of_several_unknown_types_is_counted_exactly(kinds: int) -> None:
+    known = [bytes.fromhex(f"7031{number:08}") + b"\x0001" + b"\x00" * 12 for number in range(80)]
+    unknown = [
+        bytes.fromhex(f"6{kind}{number:010}") + b"\x000%d" % (kind + 5) + b"\x00" * (10 + 3 * kind)
+        for number in range(5)
+        for kind in range(1, kinds + 1)
+    ]
+    reading = decoded_round(*known[:40], *unknown, *known[40:])
+    assert (len(reading.inverters), reading.unknown_rows) == (
+        80,
+        {f"0{kind + 5}": 5 for kind in range(1, kinds + 1)},
+    )
+
+
 @pytest.mark.parametrize(
     "known", [[], [DS3L], [DS3L, QS1, NEVER_HEARD]], ids=["first", "second", "fourth"]
 )
@@ -107,5 +134,3 @@ def test_unknown_row_that_fits_nowhere_keeps_the_rows_before_it(known: list[byte
 
 def test_round_of_known_rows_counts_no_unknown_ones() -> None:
     assert decoded_round(QS1, DS3H, NEVER_HEARD).unknown_rows == {}
-
-

@@ -1,0 +1,116 @@
+"""A world for tests: a simulated ECU on a real socket, and a cache that reads it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time
+from functools import partial
+
+from aps_exporter.beliefs import EcuBeliefs
+from aps_exporter.cache import EcuCache, EcuClaims
+from aps_exporter.clock import ScaledClock
+from aps_exporter.ecu.client import EcuClient
+from aps_exporter.round_time import RoundTimes
+from aps_exporter.schedule import RoundSchedule
+from aps_exporter.simulator.ecu import EcuModel, Fault, SimulatedEcu
+from aps_exporter.simulator.ecu_server import EcuServer
+from aps_exporter.simulator.plant import plant_inverters
+
+START = datetime(2026, 6, 1, 8, 0, 20, tzinfo=UTC)
+QUERY_OF = {b"0001": "info", b"0002": "inverters", b"0030": "signal"}
+
+
+@dataclass
+class ScriptedEcu:
+    """A simulated ECU that notes what it is asked when, and can be told what to answer.
+
+    `answers` has by query name what is sent instead: bytes, or None to hang up.
+    """
+
+    ecu: SimulatedEcu
+    answers: dict[str, bytes | None] = field(default_factory=dict)
+    asked: list[tuple[str, float]] = field(default_factory=list)
+
+    def reply_to(self, request: bytes) -> bytes | None:
+        name = QUERY_OF[request[9:13]]
+        self.asked.append((name, asyncio.get_running_loop().time()))
+        return self.answers[name] if name in self.answers else self.ecu.reply_to(request)
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.asked]
+
+    def times_of(self, name: str) -> list[float]:
+        return [at for asked, at in self.asked if asked == name]
+
+
+class World:
+    """Everything around one or more caches; time is the loop's."""
+
+    def __init__(
+        self,
+        *,
+        inverters: str = "ds3:2",
+        model: EcuModel = "ecu-r-pro",
+        faults: Iterable[Fault] = (),
+        start: datetime = START,
+    ) -> None:
+        self.clock = ScaledClock(1, start, ticks=asyncio.get_running_loop().time)
+        self.simulated = SimulatedEcu(
+            plant_inverters(inverters),
+            self.clock,
+            model=model,
+            sun_at_start=time(12, 0),
+            faults=tuple(faults),
+        )
+        self.ecu = ScriptedEcu(self.simulated)
+        self.server = EcuServer(self.ecu, self.simulated.faults)
+        self.claims = EcuClaims()
+        self.internal_errors: Counter[str] = Counter()
+        self.port = 0
+
+    @property
+    def faults(self) -> set[Fault]:
+        return self.simulated.faults
+
+    def cache(
+        self, target: str = "roof", *, port: int | None = None, stale_after: float = 900
+    ) -> EcuCache:
+        def beliefs(ecu: str) -> EcuBeliefs:
+            return EcuBeliefs(target, ecu, RoundTimes(target, None), stale_after)
+
+        def count(task: str) -> None:
+            self.internal_errors[task] += 1
+
+        return EcuCache(
+            target,
+            client=EcuClient("127.0.0.1", port or self.port, timeout=10),
+            clock=self.clock,
+            new_schedule=partial(RoundSchedule, 300, jitter=lambda: 0),
+            new_beliefs=beliefs,
+            claims=self.claims,
+            pause=0.5,
+            count_internal_error=count,
+        )
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let the loop live on for a while."""
+        await asyncio.sleep(seconds)
+
+
+@asynccontextmanager
+async def world(
+    *,
+    inverters: str = "ds3:2",
+    model: EcuModel = "ecu-r-pro",
+    faults: Iterable[Fault] = (),
+) -> AsyncIterator[World]:
+    """A world whose ECU serves until the context ends."""
+    created = World(inverters=inverters, model=model, faults=faults)
+    created.port = await created.server.start("127.0.0.1", 0)
+    try:
+        yield created
+    finally:
+        await created.server.close()
