@@ -110,4 +110,4 @@ def _trouble_lines(failure: QueryFailure) -> Iterator[str]:
 
 
 def _text(value: float | None) -> str:
-    return "-" if value is None else f"{value:g}" if isinstance(value, int) else f"{value}"
+    return "-" if value is None else str(value)

@@ -65,9 +65,12 @@ def _known(snapshot: Snapshot) -> str:
         ("age of the data", _age(snapshot.data_age_seconds)),
     )
     figures = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
-    described = " &middot; ".join(
-        escape(text) for text in (f"target {snapshot.target}", info.firmware, info.timezone) if text
+    said = (
+        ("target", snapshot.target),
+        ("firmware", info.firmware),
+        ("says its time zone is", info.timezone),
     )
+    described = " &middot; ".join(f"{name} {escape(text)}" for name, text in said if text)
     return f'<dl>{figures}</dl>{_inverters(snapshot)}<p class="about">{described}</p>'
 
 
@@ -105,7 +108,7 @@ def _inverter(inverter: InverterReading, signal: float | None) -> str:
 def _number(value: float | None, unit: str = "") -> str:
     if value is None:
         return NOTHING
-    return f"{value:,g}".replace(",", "\u202f") + (f"\u00a0{unit}" if unit else "")
+    return f"{value:,}".replace(",", "\u202f") + (f"\u00a0{unit}" if unit else "")
 
 
 def _kilowatt_hours(joules: int | None, digits: int) -> str:

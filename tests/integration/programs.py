@@ -13,14 +13,14 @@ from typing import Final
 
 CAPTURE_FILE: Final = Path(__file__).parents[1] / "captures" / "ecu-8899.json"
 
+EXPORTER: Final = str(Path(sys.executable).with_name("aps-exporter"))
 ANY_PORT: Final = "127.0.0.1:0"
 SAYS_SIMULATOR: Final = r"Simulated .* on (\S+:\d+)\. "
-SAYS_EXPORTER: Final = r"msg=listening address=(\S+) "
+SAYSEXPORTER: Final = r"msg=listening address=(\S+) "
 SAYS_DEMO: Final = r"page +http://(\S+)/\n"
 
 _STARTS_WITHIN_SECONDS: Final = 20.0
 _ENDS_WITHIN_SECONDS: Final = 10.0
-_EXPORTER: Final = str(Path(sys.executable).with_name("aps-exporter"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def running(
         subprocess.Popen(  # noqa: S603 - a command of this repository's tests
             command,
             cwd=folder,
-            env=_own_environment() | dict(environment or {}),
+            env=own_environment() | dict(environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -72,11 +72,11 @@ def running_exporter(
 ) -> Iterator[Program]:
     """`serve` for one ECU, which it asks without pauses."""
     with running(
-        _EXPORTER,
+        EXPORTER,
         "serve",
         target,
         f"--web.listen-address={ANY_PORT}",
-        says=SAYS_EXPORTER,
+        says=SAYSEXPORTER,
         folder=folder,
         environment={"APS_ECU_PAUSE": "0", **(environment or {})},
     ) as exporter:
@@ -87,7 +87,7 @@ def running_exporter(
 def running_demo(folder: Path, *flags: str) -> Iterator[Program]:
     """`demo`, which asks its ECU without pauses."""
     with running(
-        _EXPORTER,
+        EXPORTER,
         "demo",
         f"--web.listen-address={ANY_PORT}",
         *flags,
@@ -102,7 +102,7 @@ def running_demo(folder: Path, *flags: str) -> Iterator[Program]:
 def running_simulator(folder: Path, *flags: str) -> Iterator[Program]:
     """`simulate` with these flags."""
     with running(
-        _EXPORTER, "simulate", "--listen", ANY_PORT, *flags, says=SAYS_SIMULATOR, folder=folder
+        EXPORTER, "simulate", "--listen", ANY_PORT, *flags, says=SAYS_SIMULATOR, folder=folder
     ) as simulator:
         yield simulator
 
@@ -118,7 +118,8 @@ def running_replay(captures: str, folder: Path) -> Iterator[Program]:
         yield exporter
 
 
-def _own_environment() -> dict[str, str]:
+def own_environment() -> dict[str, str]:
+    """This process's environment, without settings of the exporter."""
     return {name: value for name, value in os.environ.items() if not name.startswith("APS_")}
 
 

@@ -1,0 +1,20 @@
+"""Prints how fast and how big the exporter is: `python -m benchmarks`."""
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks import parts, serving, starting
+from benchmarks.figures import table
+
+
+def main() -> None:
+    """Measure everything, then print one table."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        found = [*serving.figures(folder), *starting.figures(folder), *parts.figures()]
+    sys.stdout.writelines(f"{line}\n" for line in table(found))
+
+
+if __name__ == "__main__":
+    main()

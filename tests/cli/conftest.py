@@ -1,0 +1,57 @@
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from tests.cli.console import Running, Start, running
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No APS_ variable and no .env; what `load` writes into the environment is undone."""
+    with patch.dict(os.environ):
+        for name in [name for name in os.environ if name.startswith("APS_")]:
+            del os.environ[name]
+        monkeypatch.chdir(tmp_path)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """Whatever a command makes of the root logger is undone."""
+    root, asyncio_logger = logging.getLogger(), logging.getLogger("asyncio")
+    handlers, levels = root.handlers[:], (root.level, asyncio_logger.level)
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    asyncio_logger.setLevel(levels[1])
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts commands that run until the test is over."""
+    with ExitStack() as stack:
+
+        def start_command(*arguments: str, **environment: str) -> Running:
+            return stack.enter_context(running(*arguments, **environment))
+
+        yield start_command
+
+
+@pytest.fixture(scope="session")
+def ecu() -> Iterator[str]:
+    """The address of a healthy simulated ECU with one inverter of each model."""
+    kinds = "qs1:1,ds3:1,yc600:1,yc1000:1,qt2:1"
+    with running("simulate", "--listen", "127.0.0.1:0", "--inverters", kinds) as simulator:
+        yield simulator.address
+
+
+@pytest.fixture(scope="session")
+def exporter(ecu: str) -> Iterator[str]:
+    """The address of an exporter that reads the healthy ECU."""
+    with running("serve", "--web.listen-address", "127.0.0.1:0", ecu) as serve:
+        yield serve.address

@@ -1,0 +1,104 @@
+"""The console script as a user runs it, in a folder and an environment of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, Protocol
+
+COMMAND: Final = Path(sys.executable).with_name("aps-exporter")
+PATIENCE_SECONDS: Final = 20.0
+TRACEBACK: Final = "Traceback"
+
+_POLL_SECONDS: Final = 0.02
+_BOUND_ADDRESS: Final = r"(?:on |address=|http://)(\S*:\d+)"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A command that runs until it is told to stop."""
+
+    process: "subprocess.Popen[bytes]"
+    output_file: Path
+
+    @property
+    def output(self) -> str:
+        """All it has said so far, on standard output and standard error."""
+        return self.output_file.read_text(encoding="utf-8")
+
+    @property
+    def address(self) -> str:
+        """The address that it says it listens on."""
+        return self.wait_for(_BOUND_ADDRESS)
+
+    def wait_for(self, pattern: str) -> str:
+        """The first group of the pattern, as soon as it stands in the output."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if found := re.search(pattern, self.output):
+                return found[1]
+            time.sleep(_POLL_SECONDS)
+        raise AssertionError(f"{pattern} never came; what came: {self.output}")
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
+        """The exit status, and how many seconds it took."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        status = self.process.wait(PATIENCE_SECONDS)
+        return status, time.monotonic() - began
+
+
+class Start(Protocol):
+    """Starts a command with these variables in its environment."""
+
+    def __call__(self, *arguments: str, **environment: str) -> Running: ...
+
+
+@contextmanager
+def running(*arguments: str, **environment: str) -> Iterator[Running]:
+    """A command that is ended with the context."""
+    with TemporaryDirectory() as folder:
+        output_file = Path(folder, "output")
+        with output_file.open("wb") as output:
+            process = subprocess.Popen(  # noqa: S603 - our own command
+                [COMMAND, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env=_environment(environment),
+            )
+        try:
+            yield Running(process, output_file)
+        finally:
+            process.terminate()
+            try:
+                process.wait(PATIENCE_SECONDS)
+            finally:
+                process.kill()
+                process.wait()
+
+
+def run(*arguments: str, stdin: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
+    """A command run to its end in the working directory."""
+    return subprocess.run(  # noqa: S603 - our own command
+        [COMMAND, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        env=_environment(environment),
+        check=False,
+    )
+
+
+def _environment(extra: dict[str, str]) -> dict[str, str]:
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith("APS_")}
+    return {**inherited, "TZ": "UTC", "PYTHONDEVMODE": "1", **extra}

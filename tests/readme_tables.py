@@ -1,0 +1,52 @@
+"""The README's generated tables: metrics from `metrics.py`, variables from `config.py`.
+
+`python -m tests.readme_tables` (or `make readme`) writes them anew; a test compares.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from aps_exporter.config import VARIABLES
+from aps_exporter.metrics import ECU_METRICS, EXPORTER_METRICS, TARGET_METRICS, Metric
+
+README: Final = Path(__file__).parents[1] / "README.md"
+
+
+def metric_table() -> str:
+    every: tuple[Metric[Any], ...] = (*ECU_METRICS, *TARGET_METRICS, *EXPORTER_METRICS)
+    rows = [(f"`{m.name}`", m.kind, ", ".join(m.labels), m.help) for m in every]
+    return _table(("metric", "type", "labels", "what it is"), rows)
+
+
+def variable_table() -> str:
+    rows = [
+        (
+            f"`{v.name}`",
+            f"`{v.default}`" if v.default else "-",
+            f"`{v.flag}`" if v.flag else "",
+            v.about,
+        )
+        for v in VARIABLES
+        if v.field is not None
+    ]
+    return _table(("variable", "default", "flag", "what it does"), rows)
+
+
+def with_tables(readme: str) -> str:
+    """The README with both tables as they should be."""
+    for name, table in (("metrics", metric_table()), ("variables", variable_table())):
+        begin, end = f"<!-- {name}: made by make readme -->\n", f"<!-- end of {name} -->"
+        pattern = re.escape(begin) + ".*?" + re.escape(end)
+        readme = re.sub(pattern, lambda _: begin + table + end, readme, flags=re.DOTALL)  # noqa: B023 - called at once
+    return readme
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,141 @@
+"""What the simulated ECU says, as our decoder and as an independent slice of bytes reads it."""
+
+from datetime import UTC, datetime, time
+
+import pytest
+
+from aps_exporter.clock import ScaledClock
+from aps_exporter.ecu.decode import decode
+from aps_exporter.errors import EcuStatusError
+from aps_exporter.readings import EcuReading, RoundReading, SignalReading
+from aps_exporter.simulator.ecu import EcuModel, Fault, SimulatedEcu
+from aps_exporter.simulator.plant import plant_inverters
+
+NOON = datetime(2026, 6, 1, 12, 3, tzinfo=UTC)
+MIDNIGHT = datetime(2026, 6, 1, 0, 3, tzinfo=UTC)
+EVERY_KIND = "qs1:1,qs1a:1,ds3:1,ds3-h:1,yc600:1,yc1000:1,qt2:1"
+
+
+def _ecu(
+    *,
+    model: EcuModel = "ecu-r-pro",
+    sun: time | None = time(11, 0),
+    faults: tuple[Fault, ...] = (),
+    now: datetime = NOON,
+) -> SimulatedEcu:
+    clock = ScaledClock(1, now, ticks=lambda: 0.0)
+    return SimulatedEcu(
+        plant_inverters(EVERY_KIND), clock, model=model, sun_at_start=sun, faults=faults
+    )
+
+
+def _info(ecu: SimulatedEcu) -> EcuReading:
+    reading = decode(ecu.reply_to(b"APS1100160001END\n") or b"")
+    assert isinstance(reading, EcuReading)
+    return reading
+
+
+def _round(ecu: SimulatedEcu) -> RoundReading:
+    reading = decode(ecu.reply_to(f"APS1100280002{ecu.ecu}END\n".encode()) or b"")
+    assert isinstance(reading, RoundReading)
+    return reading
+
+
+def _signal(ecu: SimulatedEcu) -> SignalReading:
+    reading = decode(ecu.reply_to(f"APS1100280030{ecu.ecu}END\n".encode()) or b"")
+    assert isinstance(reading, SignalReading)
+    return reading
+
+
+def test_every_kind_of_inverter_reads_as_its_model() -> None:
+    assert [inverter.model for inverter in _round(_ecu()).inverters] == [
+        "QS1",
+        "QS1A",
+        "DS3",
+        "DS3-H",
+        "YC600",
+        "YC1000",
+        "QT2",
+    ]
+
+
+def test_rows_say_what_the_plant_measures() -> None:
+    ecu = _ecu()
+    for inverter, reading in zip(ecu.plant.inverters, _round(ecu).inverters, strict=True):
+        measured = ecu.plant.measure(inverter, ecu.newest_round)
+        assert [c.power_watts for c in reading.channels] == list(measured.channel_watts)
+        assert [p.voltage_volts for p in reading.phases] == list(measured.volts)
+        assert reading.temperature_celsius == measured.celsius
+        assert reading.frequency_hertz == measured.hertz
+
+
+def test_info_agrees_with_the_plant_cut_off_and_not_rounded() -> None:
+    ecu = _ecu()
+    info = _info(ecu)
+    assert info.power_watts == ecu.plant.power_watts(ecu.newest_round)
+    lifetime = ecu.plant.lifetime_joules(ecu.newest_round)
+    assert info.lifetime_energy_joules == lifetime - lifetime % 360_000
+    today = ecu.plant.today_joules(ecu.newest_round)
+    assert info.today_energy_joules == today - today % 36_000
+    assert (info.inverters, info.inverters_online) == (7, 7)
+
+
+def test_sun_stands_at_eleven_while_the_stamp_follows_the_clock() -> None:
+    ecu = _ecu(now=MIDNIGHT)
+    assert ecu.newest_round.time() == time(11, 0)
+    assert _round(ecu).measured_at == datetime.fromisoformat("2026-06-01T02:00")  # in Amsterdam
+
+
+def test_real_sun_is_dark_at_night() -> None:
+    assert _info(_ecu(sun=None, now=MIDNIGHT)).power_watts == 0
+
+
+def test_ecu_r_speaks_group_11_and_lies_about_its_zone() -> None:
+    ecu = _ecu(model="ecu-r")
+    assert (ecu.reply_to(b"APS1100160001END\n") or b"")[:5] == b"APS11"
+    info = _info(ecu)
+    assert (info.timezone, info.wifi_mac, info.ecu[:4]) == ("Etc/GMT-8", None, "2160")
+
+
+def test_ecu_r_pro_speaks_group_12_and_knows_its_zone() -> None:
+    ecu = _ecu()
+    assert (ecu.reply_to(b"APS1100160001END\n") or b"")[:5] == b"APS12"
+    info = _info(ecu)
+    assert (info.timezone, info.ecu[:4]) == ("Europe/Amsterdam", "2162")
+
+
+@pytest.mark.parametrize(("model", "forgets"), [("ecu-r", True), ("ecu-r-pro", False)])
+def test_signal_of_sleeping_inverters_is_forgotten_by_one_model(
+    model: EcuModel, *, forgets: bool
+) -> None:
+    ratios = _signal(_ecu(model=model, sun=time(0, 0))).ratios
+    assert all((ratio == 0) == forgets for ratio in ratios.values())
+
+
+def test_wrong_id_is_answered_with_status_01() -> None:
+    with pytest.raises(EcuStatusError) as caught:
+        decode(_ecu().reply_to(b"APS1100280002216099999999END\n") or b"")
+    assert caught.value.status == "01"
+
+
+@pytest.mark.parametrize("request_", [b"", b"APS1100280003216200000001END20260601END\n", b"junk"])
+def test_unknown_request_gets_no_answer(request_: bytes) -> None:
+    assert _ecu().reply_to(request_) is None
+
+
+def test_zero_glitch_says_no_inverters_but_some_online() -> None:
+    info = _info(_ecu(faults=("zero-glitch",)))
+    assert (info.inverters, info.inverters_online, info.today_energy_joules) == (0, 7, 0)
+
+
+def test_offline_inverter_keeps_the_watts_of_better_days_in_its_row() -> None:
+    ecu = _ecu(faults=("offline",))
+    raw = ecu.reply_to(f"APS1100280002{ecu.ecu}END\n".encode()) or b""
+    row = raw[26 : 26 + 23]
+    assert (row[6], row[9:11], row[11:13]) == (0, b"\0\0", b"\0\x64")
+    assert int.from_bytes(row[13:15], "big") > 0
+    offline, *others = _round(ecu).inverters
+    assert (offline.online, offline.power_watts) == (False, None)
+    info = _info(ecu)
+    assert info.inverters_online == 6
+    assert info.power_watts == sum(other.power_watts or 0 for other in others)

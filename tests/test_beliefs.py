@@ -1,0 +1,299 @@
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from aps_exporter.beliefs import EcuBeliefs
+from aps_exporter.readings import (
+    ChannelReading,
+    EcuReading,
+    InverterReading,
+    PhaseReading,
+    RoundReading,
+    SignalReading,
+    Snapshot,
+)
+from aps_exporter.round_time import RoundTimes
+
+ECU = "216200000001"
+SERIAL = "704000000001"
+NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+ROUND = 300.0
+
+
+class Ecu:
+    """Beliefs that hear a reply whenever a test says so; a round is 300 s."""
+
+    def __init__(self) -> None:
+        self.beliefs = EcuBeliefs("roof", ECU, RoundTimes("roof", None), stale_after=900)
+        self.at = 0.0
+        self.info()
+
+    @property
+    def now(self) -> datetime:
+        return NOON + timedelta(seconds=self.at)
+
+    def info(
+        self,
+        *,
+        lifetime: int = 3_600_000_000,
+        today: int = 7_200_000,
+        inverters: int = 8,
+        online: int = 8,
+    ) -> None:
+        reading = EcuReading(ECU, lifetime, 1_000, today, inverters, online, timezone="Etc/UTC")
+        self.beliefs.hear_info(reading, self.at, self.now, ROUND)
+
+    def round(
+        self, *rows: InverterReading, unknown: dict[str, int] | None = None, new: bool = True
+    ) -> None:
+        reading = RoundReading(self.now.replace(tzinfo=None), rows, unknown or {})
+        self.beliefs.hear_round(reading, self.at, self.now, new=new)
+
+    def snapshot(self) -> Snapshot:
+        snapshot = self.beliefs.snapshot(self.at, ROUND)
+        assert snapshot is not None
+        return snapshot
+
+    def inverter(self) -> InverterReading:
+        (inverter,) = self.snapshot().inverters
+        return inverter
+
+    def rejected(self) -> dict[str, int]:
+        return dict(self.snapshot().rejected_values)
+
+
+def _row(
+    *,
+    hertz: float = 50.0,
+    celsius: float = 20,
+    volts: Sequence[float] = (230,),
+    watts: Sequence[float] = (100, 110),
+) -> InverterReading:
+    phases = ("1",) if len(volts) == 1 else ("1", "2", "3")
+    return InverterReading(
+        SERIAL,
+        "01",
+        "DS3",
+        online=True,
+        frequency_hertz=hertz,
+        temperature_celsius=celsius,
+        phases=tuple(PhaseReading(p, v) for p, v in zip(phases, volts, strict=True)),
+        channels=tuple(ChannelReading(c, w) for c, w in enumerate(watts, start=1)),
+    )
+
+
+def _offline() -> InverterReading:
+    return InverterReading(
+        SERIAL,
+        "01",
+        "DS3",
+        online=False,
+        phases=(PhaseReading("1", None),),
+        channels=(ChannelReading(1, None), ChannelReading(2, None)),
+    )
+
+
+@pytest.fixture
+def ecu() -> Ecu:
+    return Ecu()
+
+
+def test_nothing_is_known_before_the_first_info() -> None:
+    beliefs = EcuBeliefs("roof", ECU, RoundTimes("roof", None), stale_after=900)
+    assert beliefs.snapshot(0, ROUND) is None
+
+
+def test_good_values_are_believed(ecu: Ecu) -> None:
+    ecu.round(_row())
+    assert ecu.inverter() == _row()
+
+
+def test_zero_glitch_keeps_registered_and_today_of_before(ecu: Ecu) -> None:
+    ecu.at += ROUND
+    ecu.info(inverters=0, today=0)
+    info = ecu.snapshot().info
+    assert (info.inverters, info.today_energy_joules, info.inverters_online) == (8, 7_200_000, 8)
+    assert ecu.rejected() == {"registered_zero": 1, "today_zero": 1}
+
+
+def test_zero_glitch_that_stays_ages_out(ecu: Ecu) -> None:
+    for _ in range(4):
+        ecu.at += ROUND
+        ecu.info(inverters=0, today=0)
+    info = ecu.snapshot().info
+    assert (info.inverters, info.today_energy_joules) == (None, None)
+    assert info.power_watts == 1_000
+
+
+def test_alternating_zero_glitches_are_counted_exactly(ecu: Ecu) -> None:
+    for _ in range(1_000):
+        ecu.at += ROUND
+        ecu.info(inverters=0, today=0)
+        ecu.at += ROUND
+        ecu.info()
+        assert ecu.snapshot().info.inverters == 8
+    assert ecu.rejected() == {"registered_zero": 1_000, "today_zero": 1_000}
+
+
+def test_no_inverter_registered_and_none_online_is_believed(ecu: Ecu) -> None:
+    ecu.info(inverters=0, online=0, today=0)
+    info = ecu.snapshot().info
+    assert (info.inverters, info.today_energy_joules) == (0, 0)
+
+
+def test_literal_lifetime_stands_beside_the_believed_one(ecu: Ecu) -> None:
+    ecu.at += ROUND
+    ecu.info(lifetime=0)
+    snapshot = ecu.snapshot()
+    assert snapshot.reported_lifetime_energy_joules == 0
+    assert snapshot.lifetime_energy_joules == 3_600_000_000
+    assert snapshot.info.lifetime_energy_joules == 3_600_000_000
+    assert ecu.rejected() == {"lifetime_fell": 1}
+
+
+def test_leap_is_judged_by_the_channels_that_are_known(ecu: Ecu) -> None:
+    ecu.round(_row())
+    ecu.at += ROUND
+    most = 2 * 1_000 * 600
+    ecu.info(lifetime=3_600_000_000 + most)
+    assert ecu.rejected() == {}
+    ecu.at += ROUND
+    ecu.info(lifetime=3_600_000_000 + 2 * most + 360_000)
+    assert ecu.rejected() == {"lifetime_leap": 1}
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason", "kept"),
+    [
+        (_row(hertz=65.0), "frequency", "frequency_hertz"),
+        (_row(celsius=-100), "temperature", "temperature_celsius"),
+        (_row(volts=[5]), "voltage", "phases"),
+        (_row(watts=[62_405, 110]), "channel_power", "channels"),
+    ],
+    ids=["frequency", "temperature", "voltage", "channel_power"],
+)
+def test_value_out_of_range_is_counted_and_the_last_good_one_stays(
+    ecu: Ecu, bad: InverterReading, reason: str, kept: str
+) -> None:
+    ecu.round(_row())
+    ecu.at += ROUND
+    ecu.round(bad)
+    assert getattr(ecu.inverter(), kept) == getattr(_row(), kept)
+    assert ecu.rejected() == {reason: 1}
+
+
+def test_value_never_good_is_absent_and_so_is_the_sum_it_belongs_to(ecu: Ecu) -> None:
+    ecu.round(_row(watts=[62_405, 110]))
+    inverter = ecu.inverter()
+    assert [channel.power_watts for channel in inverter.channels] == [None, 110]
+    assert inverter.power_watts is None
+
+
+def test_last_good_value_ages_by_its_own_round(ecu: Ecu) -> None:
+    ecu.round(_row())
+    for _ in range(4):
+        ecu.at += ROUND
+        ecu.round(_row(celsius=200))
+    inverter = ecu.inverter()
+    assert (inverter.temperature_celsius, inverter.frequency_hertz) == (None, 50.0)
+
+
+def test_one_bad_phase_does_not_touch_the_others(ecu: Ecu) -> None:
+    ecu.round(_row(volts=[230, 900, 231]))
+    assert [phase.voltage_volts for phase in ecu.inverter().phases] == [230, None, 231]
+
+
+def test_waking_row_after_a_night_brings_nothing_back_from_before(ecu: Ecu) -> None:
+    ecu.round(_row())
+    ecu.at += ROUND
+    ecu.round(_offline())
+    ecu.at += ROUND
+    ecu.round(_row(hertz=65.0, volts=[5]))
+    inverter = ecu.inverter()
+    assert inverter.frequency_hertz is None
+    assert [phase.voltage_volts for phase in inverter.phases] == [None]
+    assert ecu.rejected() == {"frequency": 1, "voltage": 1}
+
+
+def test_offline_inverter_measures_nothing_and_keeps_its_channels(ecu: Ecu) -> None:
+    ecu.round(_row())
+    ecu.at += ROUND
+    ecu.round(_offline())
+    inverter = ecu.inverter()
+    assert (inverter.online, inverter.power_watts) == (False, None)
+    assert [channel.channel for channel in inverter.channels] == [1, 2]
+
+
+def test_same_round_again_is_not_judged_again(ecu: Ecu) -> None:
+    ecu.round(_row(hertz=65.0))
+    ecu.round(_row(hertz=65.0), new=False)
+    assert ecu.rejected() == {"frequency": 1}
+
+
+def test_last_seen_is_the_newest_round_in_which_it_was_online(ecu: Ecu) -> None:
+    ecu.round(_row())
+    ecu.at += ROUND
+    ecu.round(_offline())
+    assert ecu.snapshot().last_seen == {SERIAL: NOON}
+
+
+def test_empty_list_keeps_the_rows_until_they_age_out(ecu: Ecu) -> None:
+    ecu.round(_row())
+    ecu.at += ROUND
+    ecu.round()
+    assert ecu.inverter() == _row()
+    assert ecu.rejected() == {"empty_list": 1}
+    ecu.at += 901
+    assert ecu.inverter().online is None
+
+
+def test_inverter_that_left_the_list_is_gone(ecu: Ecu) -> None:
+    ecu.round(_row())
+    ecu.at += ROUND
+    ecu.round(InverterReading("704000000002", "00", None, online=False))
+    assert [inverter.inverter for inverter in ecu.snapshot().inverters] == ["704000000002"]
+
+
+def test_signal_of_an_offline_inverter_is_absent(ecu: Ecu) -> None:
+    ecu.round(_offline())
+    ecu.beliefs.hear_signal(SignalReading({SERIAL: 0.8}), ecu.at)
+    assert ecu.snapshot().signal == {}
+
+
+def test_signal_of_an_online_inverter_is_known_until_it_ages_out(ecu: Ecu) -> None:
+    ecu.round(_row())
+    ecu.beliefs.hear_signal(SignalReading({SERIAL: 0.8, "704000000009": 0.5}), ecu.at)
+    assert ecu.snapshot().signal == {SERIAL: 0.8}
+    ecu.at += 600
+    ecu.round(_row())
+    ecu.at += 301
+    assert ecu.snapshot().signal == {}
+
+
+def test_unknown_rows_are_counted_by_eight_type_codes_and_the_rest_as_other(ecu: Ecu) -> None:
+    for number in range(10, 20):
+        ecu.at += ROUND
+        ecu.round(_row(), unknown={str(number): 2})
+    unknown = ecu.snapshot().unknown_rows
+    assert len(unknown) == 9
+    assert (unknown["17"], unknown["other"]) == (2, 4)
+
+
+def test_round_in_the_future_is_counted(ecu: Ecu) -> None:
+    reading = RoundReading(datetime.fromisoformat("2031-01-01T00:00:00"), (_row(),), {})
+    ecu.beliefs.hear_round(reading, ecu.at, ecu.now, new=True)
+    assert ecu.rejected() == {"future_report": 1}
+
+
+def test_data_age_counts_from_the_newest_round_in_whole_seconds(ecu: Ecu) -> None:
+    ecu.round(_row())
+    ecu.at += 12.9
+    ecu.round(_row(), new=False)
+    assert ecu.snapshot().data_age_seconds == 12
+
+
+def test_clock_offset_is_the_round_less_the_moment_it_became_visible(ecu: Ecu) -> None:
+    ecu.round(_row())
+    ecu.beliefs.reckon_clock_offset(NOON + timedelta(seconds=7))
+    assert ecu.snapshot().clock_offset_seconds == -7

@@ -1,0 +1,40 @@
+import re
+
+import pytest
+
+from aps_exporter.cli import main
+from aps_exporter.config import load
+from tests.readme_tables import README, metric_table, variable_table, with_tables
+
+TEXT = README.read_text(encoding="utf-8")
+
+
+def test_tables_are_those_of_the_code() -> None:
+    assert with_tables(TEXT) == TEXT, "run make readme"
+
+
+def test_tables_stand_in_the_readme() -> None:
+    assert metric_table() in TEXT
+    assert variable_table() in TEXT
+
+
+def test_pictures_and_links_into_the_repository_exist() -> None:
+    links = re.findall(r"\]\((?!https?://|#)([^)]+)\)", TEXT)
+    assert links
+    assert [link for link in links if not (README.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "command", sorted({*re.findall(r"aps-exporter (serve|demo|[a-z]+)\b", TEXT)} - {"serve"})
+)
+def test_commands_of_the_readme_exist(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"aps-exporter {command}" in capsys.readouterr().out
+
+
+def test_variables_of_the_readme_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in {*re.findall(r"APS_[A-Z_]+", TEXT)}:
+        monkeypatch.setenv(name, "1")
+    assert not [w for w in load({}).warnings if "no such variable" in w]

@@ -1,0 +1,111 @@
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from aps_exporter.round_time import RoundTimes
+
+AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+
+
+def _utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _local(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+@pytest.fixture(autouse=True)
+def host_in_utc() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def test_configured_zone_goes_before_the_ecus() -> None:
+    times = RoundTimes("roof", AMSTERDAM)
+    moment = times.moment(_local("2026-06-01T12:00"), "US/Pacific", _utc("2026-06-01T10:02"))
+    assert moment == _utc("2026-06-01T10:00")
+
+
+def test_zone_of_the_ecu_holds_without_a_configured_one() -> None:
+    times = RoundTimes("roof", None)
+    moment = times.moment(_local("2026-06-01T12:00"), "US/Pacific", _utc("2026-06-01T19:02"))
+    assert moment == _utc("2026-06-01T19:00")
+
+
+@pytest.mark.parametrize("zone", ["Etc/GMT-8", "Mars/Olympus", "../../etc/passwd", "", None])
+def test_zone_that_means_nothing_gives_way_to_the_hosts(zone: str | None) -> None:
+    times = RoundTimes("roof", None)
+    moment = times.moment(_local("2026-06-01T12:00"), zone, _utc("2026-06-01T12:02"))
+    assert moment == _utc("2026-06-01T12:00")
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [("2026-10-25T00:31", "2026-10-25T00:30"), ("2026-10-25T01:31", "2026-10-25T01:30")],
+)
+def test_hour_that_dst_repeats_is_the_one_nearer_to_now(now: str, expected: str) -> None:
+    times = RoundTimes("roof", AMSTERDAM)
+    moment = times.moment_of_new_round(_local("2026-10-25T02:30"), None, _utc(now))
+    assert moment == _utc(expected)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "now"),
+    [
+        ("2026-06-01T12:00", "2026-06-01T10:03"),  # Europe in summer, on a host in UTC
+        ("2026-06-01T12:00", "2026-06-01T06:33"),  # India
+        ("2026-06-01T12:00", "2026-06-01T16:01"),  # New York
+        ("2026-06-01T12:00", "2026-06-01T11:59:10"),  # a minute ahead
+        ("2026-06-01T12:00", "2026-06-01T12:14"),
+    ],
+)
+def test_new_round_lies_within_a_quarter_of_an_hour_before_now(stamp: str, now: str) -> None:
+    times = RoundTimes("roof", None)
+    moment = times.moment_of_new_round(_local(stamp), "Etc/GMT-8", _utc(now))
+    assert -60 <= (_utc(now) - moment).total_seconds() <= 900
+    assert (moment - _utc(stamp)).total_seconds() % 900 == 0
+
+
+def test_corrected_offset_holds_for_the_night_too() -> None:
+    times = RoundTimes("roof", None)
+    times.moment_of_new_round(_local("2026-06-01T12:00"), None, _utc("2026-06-01T10:03"))
+    moment = times.moment(_local("2026-06-01T22:00"), None, _utc("2026-06-02T02:00"))
+    assert moment == _utc("2026-06-01T20:00")
+
+
+def test_correction_warns_once(caplog: pytest.LogCaptureFixture) -> None:
+    times = RoundTimes("roof", AMSTERDAM)
+    for minute in (0, 5, 10):
+        stamp, now = f"2026-06-01T12:{minute:02}", f"2026-06-01T12:{minute:02}:30"
+        times.moment_of_new_round(_local(stamp), None, _utc(now))
+    (record,) = caplog.records
+    assert record.__dict__["zone"] == "Europe/Amsterdam"
+    assert record.__dict__["utc_offset"] == "+00:00"
+
+
+def test_negative_offset_is_written_as_people_do(caplog: pytest.LogCaptureFixture) -> None:
+    times = RoundTimes("roof", None)
+    times.moment_of_new_round(_local("2026-06-01T12:00"), None, _utc("2026-06-01T15:32"))
+    (record,) = caplog.records
+    assert record.__dict__["utc_offset"] == "-03:30"
+
+
+def test_stamp_that_fits_again_ends_the_correction() -> None:
+    times = RoundTimes("roof", None)
+    times.moment_of_new_round(_local("2026-06-01T12:00"), None, _utc("2026-06-01T10:03"))
+    moment = times.moment_of_new_round(_local("2026-06-01T10:05"), None, _utc("2026-06-01T10:08"))
+    assert moment == _utc("2026-06-01T10:05")
+
+
+@pytest.mark.parametrize("stamp", ["2020-11-24T12:05:10", "2031-01-01T00:00:00"])
+def test_clock_that_no_zone_explains_is_taken_as_it_stands(stamp: str) -> None:
+    times = RoundTimes("roof", None)
+    moment = times.moment_of_new_round(_local(stamp), None, _utc("2026-06-01T10:03"))
+    assert moment == _utc(stamp)
