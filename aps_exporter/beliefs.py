@@ -12,11 +12,11 @@ from aps_exporter.plausibility import (
     PHYSICAL_RANGES,
     LifetimeCounter,
     Quantity,
-    RejectionReason,
 )
 from aps_exporter.readings import (
     EcuReading,
     InverterReading,
+    RejectionReason,
     RoundReading,
     SignalReading,
     Snapshot,
@@ -71,7 +71,7 @@ class EcuBeliefs:
         self._info_at = 0.0
         self._today: Believed[int] | None = None
         self._registered: Believed[int] | None = None
-        self._last_ema_contact: datetime | None = None
+        self._info_heard: datetime | None = None
         self._inverters: dict[str, _Inverter] = {}
         self._unknown_rows: Counter[str] = Counter()
         self._last_seen: dict[str, datetime] = {}
@@ -100,10 +100,7 @@ class EcuBeliefs:
         else:
             self._today = _believed(reading.today_energy_joules, at)
             self._registered = _believed(reading.inverters, at)
-        if reading.last_ema_contact is not None:
-            self._last_ema_contact = self._times.moment(
-                reading.last_ema_contact, reading.timezone, now
-            )
+        self._info_heard = now
 
     def hear_round(self, reading: RoundReading, at: float, now: datetime, *, new: bool) -> None:
         """Take in an inverters reply; `new` says that its round was not seen before."""
@@ -145,7 +142,7 @@ class EcuBeliefs:
             inverters=inverters,
             signal=self._known_signal(inverters, oldest),
             measured_at=self._measured_at,
-            last_ema_contact=self._last_ema_contact,
+            last_ema_contact=self._ema_contact(self._info),
             last_seen=dict(self._last_seen),
             data_age_seconds=None if self._round_at is None else int(at - self._round_at),
             round_period_seconds=round_seconds,
@@ -153,6 +150,12 @@ class EcuBeliefs:
             rejected_values=dict(self._rejected),
             unknown_rows=dict(self._unknown_rows),
         )
+
+    def _ema_contact(self, info: EcuReading) -> datetime | None:
+        """In UTC: told anew each time, for only a round shows what the ECU's clock means."""
+        if info.last_ema_contact is None or self._info_heard is None:
+            return None
+        return self._times.moment(info.last_ema_contact, info.timezone, self._info_heard)
 
     def _known_info(self, info: EcuReading, oldest: float) -> EcuReading:
         fresh = self._info_at >= oldest

@@ -10,13 +10,13 @@ from typing import Final, Generic, Literal, TypeVar, get_args
 
 from aps_exporter.ecu.queries import REFRESH_QUERIES
 from aps_exporter.errors import FailureReason
-from aps_exporter.plausibility import RejectionReason
 from aps_exporter.readings import (
     ChannelReading,
     EcuStatus,
     ExporterStatus,
     InverterReading,
     PhaseReading,
+    RejectionReason,
     Snapshot,
 )
 

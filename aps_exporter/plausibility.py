@@ -3,18 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-RejectionReason = Literal[
-    "registered_zero",
-    "today_zero",
-    "lifetime_fell",
-    "lifetime_leap",
-    "frequency",
-    "voltage",
-    "temperature",
-    "channel_power",
-    "future_report",
-    "empty_list",
-]
+from aps_exporter.readings import RejectionReason
 
 Quantity = Literal["frequency", "voltage", "temperature", "channel_power"]
 

@@ -11,6 +11,20 @@ from typing import Literal
 
 from aps_exporter.errors import FailureReason
 
+RejectionReason = Literal[
+    "registered_zero",
+    "today_zero",
+    "lifetime_fell",
+    "lifetime_leap",
+    "frequency",
+    "voltage",
+    "temperature",
+    "channel_power",
+    "future_report",
+    "empty_list",
+]
+"""Why a value is not believed."""
+
 
 @dataclass(frozen=True, slots=True)
 class EcuReading:

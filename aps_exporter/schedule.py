@@ -47,10 +47,13 @@ class RoundSchedule:
 
     @property
     def next_at(self) -> float:
-        """The moment of the next refresh, whole or in part."""
-        if self.retry_at is None:
+        """The moment of the next refresh, whole or in part.
+
+        A retry less than a minute before a whole refresh is left to that.
+        """
+        if self.retry_at is None or self.retry_at + REPEAT_SECONDS > self.ask_all_at:
             return self.ask_all_at
-        return min(self.retry_at, self.ask_all_at)
+        return self.retry_at
 
     @property
     def visible_by(self) -> float | None:

@@ -130,6 +130,16 @@ def test_failed_query_is_retried_before_the_next_round_and_the_round_is_not_put_
     assert (schedule.next_at, schedule.ask_all_at) == (1_060, 1_305)
 
 
+@pytest.mark.parametrize(("failed_at", "next_at"), [(1_185, 1_245), (1_186, 1_305), (1_300, 1_305)])
+def test_retry_shortly_before_a_whole_refresh_is_left_to_it(
+    failed_at: float, next_at: float
+) -> None:
+    schedule = _schedule()
+    schedule.saw_round(_stamp(0), at=1_000)
+    schedule.failed(failed_at, any_reply=True)
+    assert schedule.next_at == next_at
+
+
 def test_ecu_without_any_reply_is_asked_nothing_before_the_back_off_ends() -> None:
     schedule = _schedule()
     schedule.failed(1_000, any_reply=False)

@@ -7,6 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
+from aps_exporter.config import Config
 from tests.cli.console import Running, Start, running
 
 
@@ -55,3 +56,15 @@ def exporter(ecu: str) -> Iterator[str]:
     """The address of an exporter that reads the healthy ECU."""
     with running("serve", "--web.listen-address", "127.0.0.1:0", ecu) as serve:
         yield serve.address
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
+    """The configurations that `serve` was run with; nothing is served."""
+    configs: list[Config] = []
+
+    async def note(config: Config) -> None:
+        configs.append(config)
+
+    monkeypatch.setattr("aps_exporter.app.serve", note)
+    return configs

@@ -3,15 +3,19 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Protocol
+
+from aps_exporter.cli import main
 
 COMMAND: Final = Path(sys.executable).with_name("aps-exporter")
 PATIENCE_SECONDS: Final = 20.0
@@ -102,3 +106,28 @@ def run(*arguments: str, stdin: str = "", **environment: str) -> "subprocess.Com
 def _environment(extra: dict[str, str]) -> dict[str, str]:
     inherited = {name: text for name, text in os.environ.items() if not name.startswith("APS_")}
     return {**inherited, "TZ": "UTC", "PYTHONDEVMODE": "1", **extra}
+
+
+def get(address: str, path: str) -> tuple[int, str]:
+    """Status and body of an HTTP answer."""
+    connection = HTTPConnection(address, timeout=PATIENCE_SECONDS)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()
+
+
+def connect(address: str) -> socket.socket:
+    """A connection to what listens there."""
+    host, _, port = address.rpartition(":")
+    return socket.create_connection((host, int(port)), PATIENCE_SECONDS)
+
+
+def status_of(*arguments: str) -> object:
+    """The exit status of a command that ends by itself, run in this very process."""
+    try:
+        return main(arguments)
+    except SystemExit as end:
+        return end.code
