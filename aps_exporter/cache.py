@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,18 +16,17 @@ from aps_exporter.errors import (
     DuplicateEcuError,
     EcuStatusError,
     EcuUnreachableError,
-    FailureReason,
     QueryError,
 )
 from aps_exporter.readings import (
     EcuReading,
     EcuStatus,
-    QueryFailure,
     RoundReading,
     SignalReading,
     Snapshot,
 )
 from aps_exporter.schedule import RoundSchedule
+from aps_exporter.target_record import TargetRecord
 
 logger = logging.getLogger(__name__)
 
@@ -105,16 +103,7 @@ class EcuCache:
         self._refresh: _Refresh | None = None
         self._stopped = False
         self._failing = False
-        self._up = False
-        self._tried = False
-        self._query_success = dict.fromkeys(REFRESH_QUERIES, False)
-        self._refresh_duration_seconds: float | None = None
-        self._last_success: datetime | None = None
-        self._consecutive_failures = 0
-        self._refreshes = 0
-        self._query_failures: Counter[tuple[str, FailureReason]] = Counter()
-        self._reply_oddities: Counter[tuple[str, str]] = Counter()
-        self._last_error: QueryFailure | None = None
+        self._record = TargetRecord(target)
 
     def start_if_due(self) -> None:
         """Start a refresh if there can be something new, and none is under way."""
@@ -175,20 +164,7 @@ class EcuCache:
 
     def status(self) -> EcuStatus:
         """How reading this target goes."""
-        return EcuStatus(
-            target=self.target,
-            up=self._up,
-            tried=self._tried,
-            query_success=dict(self._query_success),
-            refresh_duration_seconds=self._refresh_duration_seconds,
-            last_success=self._last_success,
-            next_refresh=self._next_refresh(),
-            consecutive_failures=self._consecutive_failures,
-            refreshes=self._refreshes,
-            query_failures=dict(self._query_failures),
-            reply_oddities=dict(self._reply_oddities),
-            last_error=self._last_error,
-        )
+        return self._record.status(self._next_refresh())
 
     def _next_refresh(self) -> datetime | None:
         if self._stopped:
@@ -206,14 +182,13 @@ class EcuCache:
             self._failing = True
             self._schedule.failed(self._clock.monotonic(), any_reply=False)
         finally:
-            self._refresh_duration_seconds = self._clock.monotonic() - began
-            self._refreshes += 1
+            self._record.refresh_took(self._clock.monotonic() - began)
             self._first_answers_are_in(refresh)
             self._refresh = None
 
     async def _ask_and_retry(self, refresh: _Refresh, began: float) -> None:
         whole = began >= self._schedule.ask_all_at
-        wanted = [name for name in REFRESH_QUERIES if whole or not self._query_success[name]]
+        wanted = [*REFRESH_QUERIES] if whole else self._record.unanswered
         answered, pending = await self._ask_each(wanted)
         if pending and not self._stopped:
             self._failing = True
@@ -225,15 +200,14 @@ class EcuCache:
 
     def _first_answers_are_in(self, refresh: _Refresh) -> None:
         """Each query has been tried once: whoever waits need not wait for the retry."""
-        self._tried = True
+        self._record.tried()
         refresh.answered.set()
 
     def _conclude(self, answered: list[str], pending: list[str], *, whole: bool) -> None:
         """Draw the sum of a refresh, or of another try of what failed in one."""
         at = self._clock.monotonic()
         if whole:
-            self._up = bool(answered)
-            self._consecutive_failures = 0 if answered else self._consecutive_failures + 1
+            self._record.whole_refresh_ended(any_reply=bool(answered))
             if answered and "inverters" in pending:
                 self._schedule.saw_no_round(at)
         if pending:
@@ -243,7 +217,7 @@ class EcuCache:
         if self._failing:
             logger.info("ECU answers every query again", extra={"target": self.target})
         self._failing = False
-        self._last_error = None
+        self._record.all_well()
         self._schedule.answered()
 
     async def _ask_each(self, wanted: list[str]) -> tuple[list[str], list[str]]:
@@ -269,7 +243,7 @@ class EcuCache:
             else:
                 answered.append(name)
         pending = [name for name in wanted if name not in answered]
-        self._query_success.update(dict.fromkeys(pending, False))
+        self._record.left_unanswered(pending)
         return answered, pending
 
     def _query(self, name: str) -> Query | None:
@@ -283,10 +257,6 @@ class EcuCache:
     async def _ask(self, query: Query) -> None:
         reply = await self._client.ask(query)
         reading = decode_reply(reply)
-        if reply.trailer_missing:
-            self._reply_oddities[query.name, "trailer_missing"] += 1
-        if reply.trailing_bytes:
-            self._reply_oddities[query.name, "trailing_bytes"] += 1
         match reading:
             case EcuReading():
                 self._hear_info(reading)
@@ -294,9 +264,7 @@ class EcuCache:
                 self._hear_round(reading)
             case SignalReading() if self._beliefs is not None:
                 self._beliefs.hear_signal(reading, self._clock.monotonic())
-        self._query_success[query.name] = True
-        self._last_success = self._clock.now()
-        self._up = True
+        self._record.answered(query.name, reply, self._clock.now())
 
     def _hear_info(self, reading: EcuReading) -> None:
         if self._beliefs is None or self._beliefs.ecu != reading.ecu:
@@ -335,13 +303,12 @@ class EcuCache:
             self._beliefs.reckon_clock_offset(visible_by=now - seen_late_by)
 
     def _note_failure(self, query: Query, error: QueryError) -> None:
-        self._query_failures[query.name, error.reason] += 1
-        self._last_error = QueryFailure(query.name, error.reason, error.detail)
+        self._record.failed(query.name, error)
         cause = {"target": self.target, "query": query.name, "reason": error.reason}
         logger.warning("query failed", extra={**cause, "detail": error.detail})
         if isinstance(error, DuplicateEcuError):
             self._stopped = True
-            self._up = False
+            self._record.stopped()
             if self._beliefs is not None:
                 self._claims.release(self._beliefs.ecu)
             self._beliefs = None

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from statistics import median
+from statistics import median, quantiles
 from timeit import Timer
 from typing import Final
 
@@ -35,7 +35,7 @@ DEFAULT_PAUSE: Final = 0.5
 
 
 def figures() -> Iterator[Figure]:
-    """Refresh times, cost per sample, decode rates."""
+    """Refresh times, cost per sample, decode rates; and how steady this machine is."""
     cache, default_pause, no_pause = asyncio.run(_refresh())
     yield Figure("refresh, default pause", default_pause, "s", 1.3)
     yield Figure("refresh, no pause", no_pause * 1_000, "ms")
@@ -43,6 +43,7 @@ def figures() -> Iterator[Figure]:
     for inverters in (20, 100):
         rate = _decode_rate(f"qs1:{inverters}")
         yield Figure(f"decode an inverters reply of {inverters}", rate, "replies/s")
+    yield Figure("this machine's own jitter, p99 against p50", _jitter(), "times")
 
 
 async def _refresh() -> tuple[EcuCache, float, float]:
@@ -100,6 +101,17 @@ def _decode_rate(inverters: str) -> float:
     if raw is None:
         raise RuntimeError("the simulated ECU says nothing")
     return 1 / _seconds(lambda: decode_reply(split_replies(raw)[0]), times=100)
+
+
+def _jitter() -> float:
+    """How much longer than usual pure arithmetic takes, one time in a hundred."""
+    seconds = []
+    for _ in range(1_000):
+        began = time.perf_counter()
+        sum(number * number for number in range(50_000))
+        seconds.append(time.perf_counter() - began)
+    percentiles = quantiles(seconds, n=100)
+    return percentiles[98] / percentiles[49]
 
 
 def _ecu(inverters: str) -> SimulatedEcu:
