@@ -6,10 +6,8 @@ import logging
 import platform
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import time
 from functools import partial
 from importlib import metadata
 from typing import Final
@@ -28,13 +26,10 @@ from aps_exporter.cache import EcuCache, EcuClaims
 from aps_exporter.clock import Clock, RealClock
 from aps_exporter.config import Config, ListenAddress, Target
 from aps_exporter.ecu.client import EcuClient
-from aps_exporter.errors import ConfigError
+from aps_exporter.errors import CannotListenError
 from aps_exporter.readings import ExporterStatus
 from aps_exporter.round_time import RoundTimes
 from aps_exporter.schedule import RoundSchedule
-from aps_exporter.simulator.ecu import EcuModel, Fault, SimulatedEcu
-from aps_exporter.simulator.ecu_server import EcuServer
-from aps_exporter.simulator.plant import PlantInverter
 from aps_exporter.sinks.prometheus import EcuCollector
 from aps_exporter.web.routes import create_web_app
 
@@ -79,7 +74,7 @@ async def running_exporter(config: Config, clock: Clock) -> AsyncIterator[int]:
     """The exporter, serving until the context ends. Gives the port it listens on.
 
     Raises:
-        ConfigError: it cannot listen there.
+        CannotListenError: the address is taken, or not this machine's.
     """
     internal_errors = Counter({REFRESH_TASK: 0})
     caches = build_caches(config, clock, internal_errors)
@@ -118,48 +113,6 @@ async def serve(config: Config) -> None:
         logger.info("stopping")
 
 
-@dataclass(frozen=True, slots=True)
-class Simulation:
-    """What to simulate; `sun_at_start` of None lets the sun stand where the clock says."""
-
-    inverters: Sequence[PlantInverter]
-    clock: Clock
-    model: EcuModel = "ecu-r"
-    sun_at_start: time | None = None
-    faults: tuple[Fault, ...] = ()
-
-
-@asynccontextmanager
-async def running_simulator(simulation: Simulation, host: str, port: int) -> AsyncIterator[int]:
-    """A simulated ECU, answering until the context ends. Gives its port."""
-    ecu = SimulatedEcu(
-        simulation.inverters,
-        simulation.clock,
-        model=simulation.model,
-        sun_at_start=simulation.sun_at_start,
-        faults=simulation.faults,
-    )
-    async with running_ecu_server(EcuServer(ecu, ecu.faults), host, port) as bound:
-        yield bound
-
-
-@asynccontextmanager
-async def running_ecu_server(server: EcuServer, host: str, port: int) -> AsyncIterator[int]:
-    """An ECU server, until the context ends. Gives its port.
-
-    Raises:
-        ConfigError: it cannot listen there.
-    """
-    try:
-        bound = await server.start(host, port)
-    except OSError as error:
-        raise _cannot_listen(ListenAddress(host, port), error) from error
-    try:
-        yield bound
-    finally:
-        await server.close()
-
-
 async def until_stopped() -> None:
     """Wait for SIGTERM or SIGINT."""
     await _stop_signal().wait()
@@ -170,16 +123,9 @@ async def _listen(runner: web.AppRunner, address: ListenAddress) -> int:
     try:
         await site.start()
     except OSError as error:
-        raise _cannot_listen(address, error) from error
+        raise CannotListenError(str(address), error) from error
     port: int = runner.addresses[0][1]
     return port
-
-
-def _cannot_listen(address: ListenAddress, error: OSError) -> ConfigError:
-    return ConfigError(
-        f"cannot listen on {address}: {error.strerror or error}; "
-        "choose another address, or end the program that has this one"
-    )
 
 
 def _stop_signal() -> asyncio.Event:

@@ -28,6 +28,16 @@ class ConfigError(ApsExporterError):
         self.faults = faults
 
 
+class CannotListenError(ConfigError):
+    """An address to serve on is taken, or is not this machine's."""
+
+    def __init__(self, address: str, error: OSError) -> None:
+        super().__init__(
+            f"cannot listen on {address}: {error.strerror or error}; "
+            "choose another address, or end the program that has this one"
+        )
+
+
 class QueryError(ApsExporterError):
     """One query to an ECU got no usable reply; `reason` is its name in the metrics."""
 

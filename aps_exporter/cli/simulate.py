@@ -18,6 +18,7 @@ from aps_exporter.errors import ConfigError
 from aps_exporter.simulator.ecu_server import EcuServer
 from aps_exporter.simulator.plant import DEFAULT_INVERTERS, plant_inverters
 from aps_exporter.simulator.replay import ReplayedEcu, read_captures
+from aps_exporter.simulator.running import Simulation, running_ecu_server, running_simulator
 
 DEMO_LISTEN_ADDRESS: Final = "127.0.0.1:10899"
 DEMO_TARGET: Final = "demo"
@@ -40,11 +41,11 @@ async def _simulate(options: argparse.Namespace, address: ListenAddress) -> None
     host = address.host or "127.0.0.1"
     if options.replay is not None:
         ecu = ReplayedEcu(read_captures(Path(options.replay), options.only))
-        running = app.running_ecu_server(EcuServer(ecu, options.fault), host, address.port)
+        running = running_ecu_server(EcuServer(ecu, options.fault), host, address.port)
         what = f"ECU that replays {options.replay}"
     else:
         simulation = _simulation(options, _clock(options))
-        running = app.running_simulator(simulation, host, address.port)
+        running = running_simulator(simulation, host, address.port)
         what = f"{options.model} with {len(simulation.inverters)} inverters"
     async with running as port:
         bound = ListenAddress(host, port)
@@ -65,9 +66,7 @@ async def _demo(options: argparse.Namespace, config: Config) -> None:
     clock = _clock(options)
     simulation = _simulation(options, clock)
     async with AsyncExitStack() as stack:
-        ecu_port = await stack.enter_async_context(
-            app.running_simulator(simulation, "127.0.0.1", 0)
-        )
+        ecu_port = await stack.enter_async_context(running_simulator(simulation, "127.0.0.1", 0))
         config = replace(config, targets=(Target(DEMO_TARGET, "127.0.0.1", ecu_port),))
         port = await stack.enter_async_context(app.running_exporter(config, clock))
         address = ListenAddress(config.listen.host or "127.0.0.1", port)
@@ -79,12 +78,12 @@ async def _demo(options: argparse.Namespace, config: Config) -> None:
         await app.until_stopped()
 
 
-def _simulation(options: argparse.Namespace, clock: Clock) -> app.Simulation:
+def _simulation(options: argparse.Namespace, clock: Clock) -> Simulation:
     try:
         inverters = plant_inverters(options.inverters or DEFAULT_INVERTERS)
     except ValueError as error:
         raise ConfigError(f"--inverters={options.inverters}: {error}") from error
-    return app.Simulation(
+    return Simulation(
         inverters=inverters,
         clock=clock,
         model=options.model,

@@ -12,6 +12,7 @@ from aps_exporter.json_forms import kwh
 from aps_exporter.readings import EcuStatus, InverterReading, QueryFailure, Snapshot
 
 NOTHING: Final = "&ndash;"
+COLUMNS: Final = ("inverter", "model", "power", "channels", "temperature", "grid", "signal")
 
 _MINUTE: Final = 60
 _HOUR: Final = 3_600
@@ -81,11 +82,8 @@ def _inverters(snapshot: Snapshot) -> str:
         _inverter(inverter, snapshot.signal.get(inverter.inverter))
         for inverter in snapshot.inverters
     )
-    return (
-        '<div class="scroll"><table><thead><tr><th>inverter</th><th>model</th><th>power</th>'
-        "<th>channels</th><th>temperature</th><th>grid</th><th>signal</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
-    )
+    head = "".join(f"<th>{column}</th>" for column in COLUMNS)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def _inverter(inverter: InverterReading, signal: float | None) -> str:
@@ -101,7 +99,10 @@ def _inverter(inverter: InverterReading, signal: float | None) -> str:
         f"{volts} V, {_number(inverter.frequency_hertz, 'Hz')}" if online else NOTHING,
         NOTHING if signal is None else f"{signal:.0%}",
     )
-    row = "".join(f"<td>{cell}</td>" for cell in cells)
+    row = "".join(
+        f'<td data-column="{column}">{cell}</td>'
+        for column, cell in zip(COLUMNS, cells, strict=True)
+    )
     return f"<tr{'' if online else ' class=offline'}>{row}</tr>"
 
 

@@ -90,12 +90,15 @@ def running(*arguments: str, **environment: str) -> Iterator[Running]:
                 process.wait()
 
 
-def run(*arguments: str, stdin: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
+def run(
+    *arguments: str, stdout: int = subprocess.PIPE, **environment: str
+) -> "subprocess.CompletedProcess[str]":
     """A command run to its end in the working directory."""
     return subprocess.run(  # noqa: S603 - our own command
         [COMMAND, *arguments],
-        input=stdin,
-        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         timeout=PATIENCE_SECONDS,
         env=_environment(environment),
