@@ -22,7 +22,8 @@ PREFIX: Final = "APS_"
 ECU_PORT: Final = 8899
 LISTEN_PORT: Final = 10899
 
-_HOST_NAME: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
+_LABEL: Final = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
+_HOST_NAME: Final = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
 _TARGET_NAME: Final = re.compile(r"[^\s=,]{1,64}")
 _HIGHEST_PORT: Final = 65_535
 _MASK: Final = "********"
@@ -77,7 +78,7 @@ def parse_target(text: str) -> Target:
     if equals and not _TARGET_NAME.fullmatch(name):
         raise ValueError(text)
     host, port = _host_and_port(address)
-    if not host:
+    if not host or port == 0:
         raise ValueError(text)
     return Target(name or address, host, port)
 
@@ -187,13 +188,12 @@ class Variable:
     default: str | None = None
     field: str | None = None
     flag: str | None = None
-    secret: bool = False
     warning: str | None = None
 
 
-def _later(name: str, about: str, *, flag: str | None = None, secret: bool = False) -> Variable:
+def _later(name: str, about: str, *, flag: str | None = None) -> Variable:
     accepts = "nothing: this version does not have the feature yet; unset it"
-    return Variable(name, about, accepts, _not_yet, flag=flag, secret=secret)
+    return Variable(name, about, accepts, _not_yet, flag=flag)
 
 
 VARIABLES: Final = (
@@ -302,17 +302,17 @@ VARIABLES: Final = (
     _later("APS_PANELS_FILE", "names and places of panels"),
     _later("APS_WEB_CONFIG_FILE", "TLS and passwords", flag="--web.config.file"),
     _later("APS_INFLUXDB_URL", "InfluxDB to push to"),
-    _later("APS_INFLUXDB_TOKEN", "its token", secret=True),
+    _later("APS_INFLUXDB_TOKEN", "its token"),
+    _later("APS_INFLUXDB_TOKEN_FILE", "a file with its token"),
     _later("APS_INFLUXDB_ORG", "its organisation"),
     _later("APS_INFLUXDB_BUCKET", "its bucket"),
     _later("APS_INFLUXDB_API", "`v2` or `v1`"),
     _later("APS_INFLUXDB_DATABASE", "database for `v1`"),
     _later("APS_INFLUXDB_USERNAME", "user for `v1`"),
-    _later("APS_INFLUXDB_PASSWORD", "password for `v1`", secret=True),
+    _later("APS_INFLUXDB_PASSWORD", "password for `v1`"),
+    _later("APS_INFLUXDB_PASSWORD_FILE", "a file with the password for `v1`"),
     _later("APS_INFLUXDB_SPOOL_MAX_MIB", "disk for what could not be sent yet"),
 )
-
-FILE_SUFFIX: Final = "_FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +321,7 @@ class Loaded:
 
     Attributes:
         values: parsed values by variable; None where there is none.
-        shown: values as text by variable, secrets masked.
+        shown: values as text by variable; those of features that are not there yet are masked.
         faults: one line for each bad value.
         warnings: one line for each APS_ variable that does nothing.
     """
@@ -350,12 +350,18 @@ def load(overrides: Mapping[str, str | None], *, targets_required: bool = True) 
     `overrides` has values by variable name, from flags and arguments; None counts as not given.
     """
     env = Env(eager=False)
+    faults: list[str] = []
     dotenv = Path.cwd() / ".env"
-    env.read_env(dotenv, recurse=False)
+    try:
+        text_of_dotenv = dotenv.read_text(encoding="utf-8") if dotenv.is_file() else ""
+        if text_of_dotenv:
+            env.read_env(dotenv, recurse=False)
+    except (OSError, UnicodeDecodeError) as error:
+        text_of_dotenv = ""
+        faults.append(f"{dotenv}: expected readable UTF-8 text: {error}")
+    warnings = _unknown_names(text_of_dotenv)
     values: dict[str, object] = {}
     shown: dict[str, str] = {}
-    faults: list[str] = []
-    warnings = _unknown_names(dotenv)
     for variable in VARIABLES:
         override = overrides.get(variable.name)
         text = override if override is not None else _text(env, variable)
@@ -364,7 +370,7 @@ def load(overrides: Mapping[str, str | None], *, targets_required: bool = True) 
         source = variable.name if override is None else (variable.flag or "HOST")
         values[variable.name] = None
         if text is not None:
-            shown[variable.name] = _MASK if variable.secret or variable.field is None else text
+            shown[variable.name] = _MASK if variable.field is None else text
             try:
                 values[variable.name] = variable.parse(text)
             except ValueError:
@@ -378,21 +384,16 @@ def load(overrides: Mapping[str, str | None], *, targets_required: bool = True) 
 def _text(env: Env, variable: Variable) -> str | None:
     """The value of a variable or its default; an empty value counts as unset."""
     text = env.str(variable.name, default=None) or ""
-    if variable.secret and not text.strip():
-        file = env.str(variable.name + FILE_SUFFIX, default=None)
-        return file or variable.default
     return text.strip() or variable.default
 
 
-def _unknown_names(dotenv: Path) -> list[str]:
+def _unknown_names(dotenv: str) -> list[str]:
     """A line for each APS_ name that nothing reads, with the name that was perhaps meant."""
-    known = [name for v in VARIABLES for name in (v.name, v.name + FILE_SUFFIX * v.secret)]
-    names = [name for name in os.environ if name.startswith(PREFIX)]
-    if dotenv.is_file():
-        text = dotenv.read_text(encoding="utf-8", errors="replace")
-        names += re.findall(rf"^\s*(?:export\s+)?({PREFIX}\w+)\s*=", text, re.MULTILINE)
+    known = {variable.name for variable in VARIABLES}
+    names = {name for name in os.environ if name.startswith(PREFIX)}
+    names |= {*re.findall(rf"^\s*(?:export\s+)?({PREFIX}\w+)\s*=", dotenv, re.MULTILINE)}
     warnings = []
-    for name in sorted({*names} - {*known}):
+    for name in sorted(names - known):
         meant = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {meant[0]}?" if meant else ""
         warnings.append(f"{name}: no such variable, it does nothing{hint}")

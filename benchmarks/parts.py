@@ -23,6 +23,7 @@ from aps_exporter.readings import ExporterStatus
 from aps_exporter.simulator.ecu import SimulatedEcu
 from aps_exporter.simulator.ecu_server import EcuServer
 from aps_exporter.simulator.plant import plant_inverters
+from aps_exporter.simulator.running import running_ecu_server
 from aps_exporter.sinks.prometheus import EcuCollector
 from benchmarks.figures import Figure
 
@@ -49,7 +50,7 @@ def figures() -> Iterator[Figure]:
 async def _refresh() -> tuple[EcuCache, float, float]:
     """A refreshed cache, and the seconds a refresh takes with the default pause and without."""
     ecu = _ecu(INVERTERS)
-    async with app.running_ecu_server(EcuServer(ecu), "127.0.0.1", 0) as port:
+    async with running_ecu_server(EcuServer(ecu), "127.0.0.1", 0) as port:
         config = load({"APS_ECU_HOSTS": f"127.0.0.1:{port}", "APS_ECU_PAUSE": "0"}).config()
         cache, _ = await _timed_refresh(config)
         no_pause = median([(await _timed_refresh(config))[1] for _ in range(20)])

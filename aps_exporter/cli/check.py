@@ -37,7 +37,7 @@ def check(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(snapshot_as_json(status, snapshot)))
     else:
-        _show(status, snapshot)
+        _show(status, snapshot, options.host)
     return EXIT_OK if all(status.query_success.values()) else EXIT_FAILED
 
 
@@ -47,7 +47,7 @@ async def _ask(cache: EcuCache) -> None:
     await cache.close()
 
 
-def _show(status: EcuStatus, snapshot: Snapshot | None) -> None:
+def _show(status: EcuStatus, snapshot: Snapshot | None, host: str) -> None:
     if snapshot is not None:
         for line in _ecu_lines(snapshot):
             print(line)
@@ -55,7 +55,7 @@ def _show(status: EcuStatus, snapshot: Snapshot | None) -> None:
         for line in _trouble_lines(status.last_error):
             print(line)
     elif snapshot is not None:
-        print(f"\nAll well. Run it with:  aps-exporter serve {status.target}")
+        print(f"\nAll well. Run it with:  aps-exporter serve {host}")
 
 
 def _ecu_lines(snapshot: Snapshot) -> Iterator[str]:

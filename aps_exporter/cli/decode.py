@@ -31,6 +31,8 @@ def decode_command(options: argparse.Namespace) -> int:
 
 
 def _read(file: str | None) -> bytes:
+    if file is None and sys.stdin is None:
+        raise ConfigError("expected a FILE, or replies on standard input; that is closed")
     if file is None:
         return sys.stdin.buffer.read()
     try:

@@ -10,6 +10,7 @@ from aps_exporter import app
 from aps_exporter.cli import EXIT_BAD_INPUT, EXIT_OK
 from aps_exporter.clock import RealClock
 from aps_exporter.config import VARIABLES, Config, load
+from aps_exporter.errors import ConfigError
 from aps_exporter.logs import set_up_logging
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ def configure(overrides: Mapping[str, str | None], *, targets_required: bool = T
         ConfigError: with every fault.
     """
     loaded = load(overrides, targets_required=targets_required)
+    if loaded.faults:
+        raise ConfigError(*loaded.faults, *(f"warning: {text}" for text in loaded.warnings))
     config = loaded.config()
     set_up_logging(config.log_level, config.log_format, RealClock())
     for warning in loaded.warnings:

@@ -106,6 +106,9 @@ def _clock(options: argparse.Namespace) -> Clock:
 
 def _time_of_day(text: str) -> time:
     try:
-        return time.fromisoformat(text)
+        moment = time.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"--sun={text}: expected a time of day, HH:MM") from None
+        moment = None
+    if moment is None or moment.tzinfo is not None:
+        raise ConfigError(f"--sun={text}: expected a time of day, HH:MM")
+    return moment

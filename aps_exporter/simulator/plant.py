@@ -6,6 +6,7 @@ hold for one round, so energies are exact sums of them.
 
 import math
 import random
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -81,7 +82,7 @@ def plant_inverters(wanted: str) -> tuple[PlantInverter, ...]:
     kinds: list[InverterKind] = []
     for part in wanted.split(","):
         name, _, count = part.strip().partition(":")
-        if name.lower() not in INVERTER_KINDS or not (count or "1").isdecimal():
+        if name.lower() not in INVERTER_KINDS or not re.fullmatch(r"[0-9]{0,4}", count):
             expected = ", ".join(INVERTER_KINDS)
             raise ValueError(f"expected TYPE:COUNT with a type of {expected}; got {part!r}")
         kinds += [INVERTER_KINDS[name.lower()]] * int(count or "1")

@@ -43,7 +43,7 @@ def read_captures(path: Path, only: str = "*") -> list[Capture]:
         entries = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: {expected}; it is no JSON: {error}") from error
     if not isinstance(entries, list):
         raise ConfigError(f"{path}: {expected}, got {type(entries).__name__}")

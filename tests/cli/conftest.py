@@ -54,7 +54,8 @@ def ecu() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def exporter(ecu: str) -> Iterator[str]:
     """The address of an exporter that reads the healthy ECU."""
-    with running("serve", "--web.listen-address", "127.0.0.1:0", ecu) as serve:
+    flags = ("--web.listen-address", "127.0.0.1:0")
+    with running("serve", ecu, *flags, APS_ECU_PAUSE="0") as serve:
         yield serve.address
 
 

@@ -5,17 +5,20 @@ import re
 import socket
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.cli.console import PATIENCE_SECONDS, Start, connect, get, status_of
+from tests.cli.console import PATIENCE_SECONDS, Start, connect, get, running, status_of
 from tests.protocol.captures import CAPTURE_FILE, capture_named
 
 INFO = b"APS1100160001END\n"
 INVERTERS = b"APS1100280002216000000001END\n"
 SIGNAL = b"APS1100280030216000000001END\n"
+
+REPLAYED = "ecur-yc600x7-2020-11-24"
 
 ON_A_FREE_PORT = ("--listen", "127.0.0.1:0")
 LISTEN = ("--web.listen-address", "127.0.0.1:0")
@@ -55,18 +58,25 @@ def _samples(page: str) -> dict[str, dict[str, float]]:
     return values
 
 
-def test_simulate_answers_with_the_replayed_capture(start: Start) -> None:
-    name = "ecur-yc600x7-2020-11-24"
-    simulator = start("simulate", *ON_A_FREE_PORT, "--replay", str(CAPTURE_FILE), "--only", name)
-    assert _ask(simulator.address, INVERTERS) == capture_named(name).raw
+@pytest.fixture(scope="module")
+def replaying() -> Iterator[str]:
+    """The address of an ECU that replays one inverters reply and nothing else."""
+    replay = ("--replay", str(CAPTURE_FILE), "--only", REPLAYED)
+    with running("simulate", *ON_A_FREE_PORT, *replay) as simulator:
+        yield simulator.address
 
 
-def test_simulate_makes_up_what_a_replay_lacks(start: Start) -> None:
-    name = "ecur-yc600x7-2020-11-24"
-    simulator = start("simulate", *ON_A_FREE_PORT, "--replay", str(CAPTURE_FILE), "--only", name)
-    info, signal = (_ask(simulator.address, query) for query in (INFO, SIGNAL))
+def test_simulate_answers_with_the_replayed_capture(replaying: str) -> None:
+    assert _ask(replaying, INVERTERS) == capture_named(REPLAYED).raw
+
+
+def test_simulate_makes_up_an_info_reply_that_a_replay_lacks(replaying: str) -> None:
+    info = _ask(replaying, INFO)
     assert (info[9:13], info[13:25]) == (b"0001", b"216000000001")
-    assert signal == b"APS110018003000END\n"
+
+
+def test_simulate_makes_up_an_empty_signal_list_that_a_replay_lacks(replaying: str) -> None:
+    assert _ask(replaying, SIGNAL) == b"APS110018003000END\n"
 
 
 def test_simulate_replays_frames_of_one_query_in_order_and_the_last_for_ever(start: Start) -> None:

@@ -18,6 +18,7 @@ from aps_exporter.clock import RealClock
 from aps_exporter.simulator.ecu import Fault, SimulatedEcu
 from aps_exporter.simulator.ecu_server import EcuServer
 from aps_exporter.simulator.plant import DEFAULT_INVERTERS, plant_inverters
+from aps_exporter.simulator.running import running_ecu_server
 
 pytestmark = pytest.mark.integration
 
@@ -61,7 +62,7 @@ class Scraper:
 @asynccontextmanager
 async def exporter_on(server: EcuServer) -> AsyncIterator[Scraper]:
     """An exporter that reads this ECU server, and a scraper of it."""
-    async with app.running_ecu_server(server, "127.0.0.1", 0) as ecu_port:
+    async with running_ecu_server(server, "127.0.0.1", 0) as ecu_port:
         variables = {
             "APS_ECU_HOSTS": f"127.0.0.1:{ecu_port}",
             "APS_ECU_TIMEOUT": str(ECU_TIMEOUT),

@@ -272,7 +272,7 @@ async def test_page_at_night_shows_offline_inverters_without_measurements() -> N
         await cache.ask_once()
         async with exporter([cache]) as client:
             html = await (await client.get("/")).text()
-        assert "<td>offline</td>" in html
+        assert '<td data-column="power">offline</td>' in html
         assert "1 / 2" in html
 
 
