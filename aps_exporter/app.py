@@ -13,6 +13,7 @@ from importlib import metadata
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import (
     CollectorRegistry,
     GCCollector,
@@ -70,8 +71,12 @@ def build_caches(
 
 
 @asynccontextmanager
-async def running_exporter(config: Config, clock: Clock) -> AsyncIterator[int]:
+async def running_exporter(
+    config: Config, clock: Clock, *, on_timer: bool = False
+) -> AsyncIterator[int]:
     """The exporter, serving until the context ends. Gives the port it listens on.
+
+    `on_timer` reads each round as it comes, not only when somebody scrapes.
 
     Raises:
         CannotListenError: the address is taken, or not this machine's.
@@ -80,19 +85,25 @@ async def running_exporter(config: Config, clock: Clock) -> AsyncIterator[int]:
     caches = build_caches(config, clock, internal_errors)
     status = ExporterStatus(__version__, _revision(), platform.python_version(), internal_errors)
     collector = EcuCollector(caches, lambda: status)
-    registry = CollectorRegistry(auto_describe=False)
+    registry = CollectorRegistry(auto_describe=True)
     registry.register(collector)
     for process_collector in (ProcessCollector, PlatformCollector, GCCollector):
         process_collector(registry=registry)
+    logging.getLogger("aiohttp.server").addFilter(_is_no_bad_request)
     app = create_web_app(caches, registry, collector.refresh, config.metrics_path)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
+    timers: list[asyncio.Task[None]] = []
     try:
         port = await _listen(runner, config.listen)
         for cache in caches:
             cache.start_if_due()
+        if on_timer:
+            timers = [asyncio.create_task(cache.keep_refreshing()) for cache in caches]
         yield port
     finally:
+        for timer in timers:
+            timer.cancel()
         await runner.cleanup()
         await asyncio.gather(*(cache.close() for cache in caches))
 
@@ -126,6 +137,12 @@ async def _listen(runner: web.AppRunner, address: ListenAddress) -> int:
         raise CannotListenError(str(address), error) from error
     port: int = runner.addresses[0][1]
     return port
+
+
+def _is_no_bad_request(record: logging.LogRecord) -> bool:
+    """Keeps bytes that are no HTTP out of the log: anybody on the LAN can send some."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
 
 
 def _stop_signal() -> asyncio.Event:

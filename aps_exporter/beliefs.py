@@ -1,5 +1,6 @@
 """What is known of one ECU: each believed value, and since when it has been."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,11 +27,14 @@ from aps_exporter.round_time import RoundTimes
 MOST_UNKNOWN_TYPE_CODES: Final = 8
 """Counted by name per ECU: what a LAN peer sends must not make series without end."""
 
+MOST_SERIALS_REMEMBERED: Final = 2_000
+"""Inverters that were ever online; a reply holds at most 1,100, an honest ECU far fewer."""
+
 OTHER_TYPE_CODES: Final = "other"
 FUTURE_SECONDS: Final = 60
 
 _LEAST_PERIODS_BEFORE_STALE: Final = 3
-_CHANNELS_OF_AN_UNSEEN_INVERTER: Final = 4
+_CHANNELS_OF_AN_UNREAD_INVERTER: Final = 4
 
 Value = TypeVar("Value", int, float)
 
@@ -74,8 +78,9 @@ class EcuBeliefs:
         self._info_heard: datetime | None = None
         self._inverters: dict[str, _Inverter] = {}
         self._unknown_rows: Counter[str] = Counter()
+        self._unknown_rows_of_round = 0
         self._last_seen: dict[str, datetime] = {}
-        self._signal: Mapping[str, float] = {}
+        self._signal: Mapping[str, float] | None = None
         self._signal_at = 0.0
         self._measured_at: datetime | None = None
         self._round_at: float | None = None
@@ -90,7 +95,7 @@ class EcuBeliefs:
         if reading.lifetime_energy_joules is not None:
             self._count(
                 self._lifetime.hear(
-                    reading.lifetime_energy_joules, at, self._most_watts(reading), round_seconds
+                    reading.lifetime_energy_joules, at, self._most_watts(), round_seconds
                 )
             )
         if reading.inverters == 0 and reading.inverters_online:  # seen on PRO 2.1.17 and ECU-C
@@ -108,6 +113,7 @@ class EcuBeliefs:
             self._take_time_of_round(reading, at, now)
             for type_code, rows in reading.unknown_rows.items():
                 self._count_unknown_rows(type_code, rows)
+        self._unknown_rows_of_round = sum(reading.unknown_rows.values())
         if not reading.inverters:
             if not reading.unknown_rows:
                 self._count("empty_list")
@@ -143,12 +149,17 @@ class EcuBeliefs:
             signal=self._known_signal(inverters, oldest),
             measured_at=self._measured_at,
             last_ema_contact=self._ema_contact(self._info),
-            last_seen=dict(self._last_seen),
+            last_seen={
+                serial: moment
+                for serial in self._inverters
+                if (moment := self._last_seen.get(serial)) is not None
+            },
             data_age_seconds=None if self._round_at is None else int(at - self._round_at),
             round_period_seconds=round_seconds,
             clock_offset_seconds=self._clock_offset_seconds,
             rejected_values=dict(self._rejected),
             unknown_rows=dict(self._unknown_rows),
+            unknown_rows_of_round=self._unknown_rows_of_round,
         )
 
     def _ema_contact(self, info: EcuReading) -> datetime | None:
@@ -170,21 +181,24 @@ class EcuBeliefs:
 
     def _known_signal(
         self, inverters: tuple[InverterReading, ...], oldest: float
-    ) -> Mapping[str, float]:
-        if self._signal_at < oldest:
-            return {}
+    ) -> Mapping[str, float] | None:
+        if self._signal is None or self._signal_at < oldest:
+            return None
         online = [inverter.inverter for inverter in inverters if inverter.online]
         return {serial: self._signal[serial] for serial in online if serial in self._signal}
 
     def _take_time_of_round(self, reading: RoundReading, at: float, now: datetime) -> None:
         zone = self._info.timezone if self._info is not None else None
         online = [row.inverter for row in reading.inverters if row.online]
-        moment_of = self._times.moment_of_new_round if online else self._times.moment
         self._round_at = at
-        self._measured_at = moment_of(reading.measured_at, zone, now)
+        self._measured_at = self._times.moment_of_round(
+            reading.measured_at, zone, now, awake=bool(online)
+        )
         if (self._measured_at - now).total_seconds() > FUTURE_SECONDS:
             self._count("future_report")
         self._last_seen.update(dict.fromkeys(online, self._measured_at))
+        if len(self._last_seen) > MOST_SERIALS_REMEMBERED:
+            self._last_seen = dict.fromkeys(online, self._measured_at)
 
     def _heard(self, row: InverterReading, at: float, *, new: bool) -> _Inverter:
         if not row.online:
@@ -200,10 +214,13 @@ class EcuBeliefs:
                     self._count(quantity)
         return _Inverter(row, at, believed)
 
-    def _most_watts(self, reading: EcuReading) -> float:
-        channels = sum(len(inverter.row.channels) for inverter in self._inverters.values())
-        unseen = (reading.inverters or 0) * _CHANNELS_OF_AN_UNSEEN_INVERTER
-        return LIKELY_CHANNEL_WATTS * (channels or unseen)
+    def _most_watts(self) -> float:
+        """What all channels can make together; infinite while nothing is known of them."""
+        channels = [len(i.row.channels) for i in self._inverters.values() if i.row.channels]
+        registered = self._registered.value if self._registered is not None else 0
+        unread = max(0, registered - len(channels))
+        known = sum(channels) + unread * _CHANNELS_OF_AN_UNREAD_INVERTER
+        return LIKELY_CHANNEL_WATTS * known if known else math.inf
 
     def _count(self, reason: RejectionReason | None) -> None:
         if reason is not None:

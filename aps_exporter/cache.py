@@ -35,6 +35,9 @@ LONGEST_WAIT_SECONDS: Final = 4.0
 
 RETRY_SECONDS: Final = 5.0
 
+SHORTEST_SLEEP_SECONDS: Final = 0.01
+"""For the timer, which must not spin on a moment that is as good as reached."""
+
 _WRONG_ECU_ID: Final = "01"
 
 
@@ -43,6 +46,7 @@ class EcuClaims:
 
     def __init__(self) -> None:
         self._target_of: dict[str, str] = {}
+        self._waiting: dict[str, list[Callable[[], None]]] = {}
 
     def claim(self, ecu: str, target: str) -> None:
         """This target has found this ECU.
@@ -54,9 +58,15 @@ class EcuClaims:
         if holder != target:
             raise DuplicateEcuError(ecu, holder)
 
+    def when_released(self, ecu: str, call: Callable[[], None]) -> None:
+        """Call this once when the holder finds another ECU: two ECUs may swap addresses."""
+        self._waiting.setdefault(ecu, []).append(call)
+
     def release(self, ecu: str) -> None:
         """The ECU is no longer found there."""
         self._target_of.pop(ecu, None)
+        for call in self._waiting.pop(ecu, ()):
+            call()
 
 
 class _Refresh:
@@ -102,14 +112,16 @@ class EcuCache:
         self._ecu: str | None = None  # the id that queries carry; forgotten on status 01
         self._refresh: _Refresh | None = None
         self._stopped = False
+        self._closed = False
         self._failing = False
+        self._next_refresh_known: tuple[float, datetime] | None = None
         self._record = TargetRecord(target)
 
     def start_if_due(self) -> None:
         """Start a refresh if there can be something new, and none is under way."""
         if self._stopped or self._refresh is not None:
             return
-        if self._clock.monotonic() < self._schedule.next_at:
+        if not self._schedule.is_due(self._clock.monotonic()):
             return
         self._refresh = _Refresh()
         self._refresh.task = asyncio.create_task(
@@ -141,17 +153,16 @@ class EcuCache:
 
     async def keep_refreshing(self) -> None:
         """Refresh at every moment there can be something new, for sinks that are not scraped."""
-        while not self._stopped:
+        while True:
             wait = self._schedule.next_at - self._clock.monotonic()
-            if wait > 0:
-                await self._clock.sleep(wait)
+            await self._clock.sleep(max(wait, SHORTEST_SLEEP_SECONDS))
             self.start_if_due()
             if self._refresh is not None and self._refresh.task is not None:
                 await asyncio.wait([self._refresh.task])
 
     async def close(self) -> None:
         """End a refresh under way; its socket is closed."""
-        self._stopped = True
+        self._stopped = self._closed = True
         if self._refresh is not None and self._refresh.task is not None:
             self._refresh.task.cancel()
             await asyncio.wait([self._refresh.task])
@@ -167,10 +178,14 @@ class EcuCache:
         return self._record.status(self._next_refresh())
 
     def _next_refresh(self) -> datetime | None:
+        """By the wall clock; reckoned once for each moment, so that it does not waver."""
         if self._stopped:
             return None
-        wait = max(0.0, self._schedule.next_at - self._clock.monotonic())
-        return self._clock.now() + timedelta(seconds=wait)
+        at = self._schedule.next_at
+        if self._next_refresh_known is None or self._next_refresh_known[0] != at:
+            wait = max(0.0, at - self._clock.monotonic())
+            self._next_refresh_known = at, self._clock.now() + timedelta(seconds=wait)
+        return self._next_refresh_known[1]
 
     async def _run(self, refresh: _Refresh) -> None:
         began = self._clock.monotonic()
@@ -307,13 +322,23 @@ class EcuCache:
         cause = {"target": self.target, "query": query.name, "reason": error.reason}
         logger.warning("query failed", extra={**cause, "detail": error.detail})
         if isinstance(error, DuplicateEcuError):
-            self._stopped = True
-            self._record.stopped()
-            if self._beliefs is not None:
-                self._claims.release(self._beliefs.ecu)
-            self._beliefs = None
+            self._stop_as_duplicate(error)
         elif isinstance(error, EcuStatusError) and error.status == _WRONG_ECU_ID:
             self._ecu = None
+
+    def _stop_as_duplicate(self, error: DuplicateEcuError) -> None:
+        self._stopped = True
+        self._record.stopped()
+        self._ecu = None
+        forgotten, self._beliefs = self._beliefs, None
+        self._claims.when_released(error.ecu, self._start_again)
+        if forgotten is not None:
+            self._claims.release(forgotten.ecu)
+
+    def _start_again(self) -> None:
+        """What this target was a duplicate of is no longer read through another."""
+        self._stopped = self._closed
+        self._schedule = self._new_schedule()
 
 
 def _ends_the_refresh(error: QueryError) -> bool:

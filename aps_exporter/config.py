@@ -21,11 +21,13 @@ from aps_exporter.logs import LOG_FORMATS, LOG_LEVELS, LogFormat
 PREFIX: Final = "APS_"
 ECU_PORT: Final = 8899
 LISTEN_PORT: Final = 10899
+LEAST_ROUNDS_BEFORE_STALE: Final = 3
 
 _LABEL: Final = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _HOST_NAME: Final = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
 _TARGET_NAME: Final = re.compile(r"[^\s=,]{1,64}")
 _HIGHEST_PORT: Final = 65_535
+_STALE_AFTER: Final = 900
 _MASK: Final = "********"
 
 
@@ -188,12 +190,13 @@ class Variable:
     default: str | None = None
     field: str | None = None
     flag: str | None = None
+    secret: bool = False
     warning: str | None = None
 
 
-def _later(name: str, about: str, *, flag: str | None = None) -> Variable:
+def _later(name: str, about: str, *, flag: str | None = None, secret: bool = False) -> Variable:
     accepts = "nothing: this version does not have the feature yet; unset it"
-    return Variable(name, about, accepts, _not_yet, flag=flag)
+    return Variable(name, about, accepts, _not_yet, flag=flag, secret=secret)
 
 
 VARIABLES: Final = (
@@ -244,7 +247,7 @@ VARIABLES: Final = (
         "three rounds",
         "seconds from 60 to 86400",
         _seconds(60, 86_400),
-        default="900",
+        default=str(_STALE_AFTER),
         field="stale_after",
     ),
     Variable(
@@ -301,15 +304,15 @@ VARIABLES: Final = (
     ),
     _later("APS_PANELS_FILE", "names and places of panels"),
     _later("APS_WEB_CONFIG_FILE", "TLS and passwords", flag="--web.config.file"),
-    _later("APS_INFLUXDB_URL", "InfluxDB to push to"),
-    _later("APS_INFLUXDB_TOKEN", "its token"),
+    _later("APS_INFLUXDB_URL", "InfluxDB to push to; may hold a password", secret=True),
+    _later("APS_INFLUXDB_TOKEN", "its token", secret=True),
     _later("APS_INFLUXDB_TOKEN_FILE", "a file with its token"),
     _later("APS_INFLUXDB_ORG", "its organisation"),
     _later("APS_INFLUXDB_BUCKET", "its bucket"),
     _later("APS_INFLUXDB_API", "`v2` or `v1`"),
     _later("APS_INFLUXDB_DATABASE", "database for `v1`"),
     _later("APS_INFLUXDB_USERNAME", "user for `v1`"),
-    _later("APS_INFLUXDB_PASSWORD", "password for `v1`"),
+    _later("APS_INFLUXDB_PASSWORD", "password for `v1`", secret=True),
     _later("APS_INFLUXDB_PASSWORD_FILE", "a file with the password for `v1`"),
     _later("APS_INFLUXDB_SPOOL_MAX_MIB", "disk for what could not be sent yet"),
 )
@@ -321,7 +324,7 @@ class Loaded:
 
     Attributes:
         values: parsed values by variable; None where there is none.
-        shown: values as text by variable; those of features that are not there yet are masked.
+        shown: values as text by variable, secrets masked.
         faults: one line for each bad value.
         warnings: one line for each APS_ variable that does nothing.
     """
@@ -344,15 +347,23 @@ class Loaded:
         return Config(**fields)
 
 
-def load(overrides: Mapping[str, str | None], *, targets_required: bool = True) -> Loaded:
+def load(
+    overrides: Mapping[str, str | None],
+    *,
+    defaults: Mapping[str, str] | None = None,
+    targets_required: bool = True,
+) -> Loaded:
     """Read flags, the environment and a `.env` in the working directory, in this order.
 
     `overrides` has values by variable name, from flags and arguments; None counts as not given.
+    `defaults` are a command's own, by variable name.
     """
+    _forget_empty_variables()
     env = Env(eager=False)
     faults: list[str] = []
-    dotenv = Path.cwd() / ".env"
+    dotenv = Path(".env")
     try:
+        dotenv = Path.cwd() / dotenv
         text_of_dotenv = dotenv.read_text(encoding="utf-8") if dotenv.is_file() else ""
         if text_of_dotenv:
             env.read_env(dotenv, recurse=False)
@@ -364,27 +375,45 @@ def load(overrides: Mapping[str, str | None], *, targets_required: bool = True) 
     shown: dict[str, str] = {}
     for variable in VARIABLES:
         override = overrides.get(variable.name)
-        text = override if override is not None else _text(env, variable)
+        text = override if override is not None else _text(env, variable, defaults or {})
         if variable.warning is not None and env.str(variable.name, default=None):
             warnings.append(f"{variable.name}: {variable.warning}")
         source = variable.name if override is None else (variable.flag or "HOST")
         values[variable.name] = None
         if text is not None:
-            shown[variable.name] = _MASK if variable.field is None else text
+            shown[variable.name] = _MASK if variable.secret else text
             try:
                 values[variable.name] = variable.parse(text)
             except ValueError:
                 faults.append(f"{source}={shown[variable.name]}: expected {variable.accepts}")
+    warnings += _short_staleness(values)
     if targets_required and "APS_ECU_HOSTS" not in shown:
         hosts = VARIABLES[0]
         faults.append(f"{hosts.name}: not set, and no HOST given: expected {hosts.accepts}")
     return Loaded(values, shown, tuple(faults), tuple(warnings))
 
 
-def _text(env: Env, variable: Variable) -> str | None:
+def _forget_empty_variables() -> None:
+    """An empty variable counts as unset, so it must not hide the one in `.env` either."""
+    for variable in VARIABLES:
+        if not os.environ.get(variable.name, "x").strip():
+            del os.environ[variable.name]
+
+
+def _short_staleness(values: Mapping[str, object]) -> list[str]:
+    stale_after, refresh = values["APS_STALE_AFTER"], values["APS_REFRESH"]
+    if not isinstance(stale_after, float) or not isinstance(refresh, float):
+        return []
+    least = LEAST_ROUNDS_BEFORE_STALE * refresh
+    if stale_after >= least or stale_after == _STALE_AFTER:
+        return []
+    return [f"APS_STALE_AFTER={stale_after:g}: less than three rounds; {least:g} holds"]
+
+
+def _text(env: Env, variable: Variable, defaults: Mapping[str, str]) -> str | None:
     """The value of a variable or its default; an empty value counts as unset."""
     text = env.str(variable.name, default=None) or ""
-    return text.strip() or variable.default
+    return text.strip() or defaults.get(variable.name, variable.default)
 
 
 def _unknown_names(dotenv: str) -> list[str]:

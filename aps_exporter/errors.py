@@ -79,3 +79,4 @@ class DuplicateEcuError(QueryError):
         super().__init__(
             "duplicate", f"ECU {ecu} is read through target {target} already; remove one of the two"
         )
+        self.ecu = ecu

@@ -28,10 +28,8 @@ def reading_as_json(reading: Reading) -> JsonObject:
         case EcuReading():
             return info_as_json(reading, reading.last_ema_contact)
         case RoundReading():
-            form = round_as_json(reading.measured_at, reading.inverters)
-            if reading.unknown_rows:
-                form["unknown_rows"] = sum(reading.unknown_rows.values())
-            return form
+            unknown_rows = sum(reading.unknown_rows.values())
+            return round_as_json(reading.measured_at, reading.inverters, unknown_rows)
         case SignalReading():
             return signal_as_json(reading.ratios)
         case PowerOfDay():
@@ -82,10 +80,12 @@ def snapshot_as_json(status: EcuStatus, snapshot: Snapshot | None) -> JsonObject
     if snapshot is not None:
         form["ecu"] = snapshot.ecu
         form["info"] = info_as_json(snapshot.info, snapshot.last_ema_contact)
-        form["signal"] = signal_as_json(snapshot.signal)
+        form["signal"] = None if snapshot.signal is None else signal_as_json(snapshot.signal)
     if snapshot is not None and snapshot.measured_at is not None:
         form["data_age_seconds"] = snapshot.data_age_seconds
-        form["inverters"] = round_as_json(snapshot.measured_at, snapshot.inverters)
+        form["inverters"] = round_as_json(
+            snapshot.measured_at, snapshot.inverters, snapshot.unknown_rows_of_round
+        )
     return form
 
 
@@ -106,12 +106,17 @@ def info_as_json(info: EcuReading, last_ema_contact: datetime | None) -> JsonObj
     }
 
 
-def round_as_json(measured_at: datetime, inverters: tuple[InverterReading, ...]) -> JsonObject:
-    return {
+def round_as_json(
+    measured_at: datetime, inverters: tuple[InverterReading, ...], unknown_rows: int
+) -> JsonObject:
+    form: JsonObject = {
         "kind": "inverters",
         "measured_at": _utc(measured_at),
         "inverters": [_inverter(inverter) for inverter in inverters],
     }
+    if unknown_rows:
+        form["unknown_rows"] = unknown_rows
+    return form
 
 
 def signal_as_json(ratios: Mapping[str, float]) -> JsonObject:

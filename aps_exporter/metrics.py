@@ -109,8 +109,8 @@ def _last_seen(snapshot: Snapshot) -> Iterator[Sample]:
 
 
 def _signal(snapshot: Snapshot) -> Iterator[Sample]:
-    for inverter in snapshot.inverters:
-        yield (snapshot.ecu, inverter.inverter), snapshot.signal.get(inverter.inverter)
+    for serial, ratio in (snapshot.signal or {}).items():
+        yield (snapshot.ecu, serial), ratio
 
 
 def _rejected_values(snapshot: Snapshot) -> Iterator[Sample]:
@@ -220,8 +220,8 @@ ECU_METRICS: Final[tuple[Metric[Snapshot], ...]] = (
     ),
     Metric(
         "aps_ecu_clock_offset_seconds",
-        "APsystems ECU clock minus the exporter's, at the newest round: its time less the moment "
-        "it was first seen.",
+        "APsystems ECU clock minus the exporter's: the time of its newest round less the moment it "
+        "became visible. Rounds become visible late, so 0 to -360 s is normal.",
         ("ecu",),
         _of_ecu(lambda snapshot: snapshot.clock_offset_seconds),
     ),

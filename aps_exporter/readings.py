@@ -127,14 +127,15 @@ class Snapshot:
         reported_lifetime_energy_joules: what the ECU literally said last, believed or not.
         lifetime_energy_joules: the counter that never falls.
         inverters: the newest round, with the values that are believed.
-        signal: by inverter serial; online inverters only.
+        signal: by inverter serial, online inverters only; None when none is known.
         measured_at: when the newest round was stamped, in UTC.
         last_ema_contact: in UTC.
         last_seen: by inverter serial, the newest round in which it was online, in UTC.
         data_age_seconds: whole seconds since the time of the round last changed, by our own clock.
         clock_offset_seconds: the ECU's clock minus ours.
         rejected_values: how many, by reason.
-        unknown_rows: how many, by type code.
+        unknown_rows: how many so far, by type code.
+        unknown_rows_of_round: how many in the newest round.
     """
 
     target: str
@@ -144,7 +145,7 @@ class Snapshot:
     reported_lifetime_energy_joules: int | None
     lifetime_energy_joules: int | None
     inverters: tuple[InverterReading, ...]
-    signal: Mapping[str, float]
+    signal: Mapping[str, float] | None
     measured_at: datetime | None
     last_ema_contact: datetime | None
     last_seen: Mapping[str, datetime]
@@ -153,6 +154,7 @@ class Snapshot:
     clock_offset_seconds: float | None
     rejected_values: Mapping[str, int]
     unknown_rows: Mapping[str, int]
+    unknown_rows_of_round: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,37 +36,46 @@ class RoundTimes:
             return stamp.replace(tzinfo=UTC) - self._correction
         return self._by_zone(stamp, ecu_zone, now)
 
-    def moment_of_new_round(self, stamp: datetime, ecu_zone: str | None, now: datetime) -> datetime:
-        """The UTC time of a round just seen for the first time, with an inverter online.
+    def moment_of_round(
+        self, stamp: datetime, ecu_zone: str | None, now: datetime, *, awake: bool
+    ) -> datetime:
+        """The UTC time of a round just seen for the first time.
 
-        Such a stamp cannot lie far from now. Where the zone says it does, the quarter-hour offset
-        from UTC that makes sense of it is used from then on; if there is none, the clock of the
-        ECU is wrong and its stamp is taken as it stands.
+        While inverters work (`awake`) such a stamp cannot lie far from now; at night it may be old,
+        but never ahead. Where the zone says otherwise, the quarter-hour offset from UTC that makes
+        sense of it is used, by day from then on; if there is none, the clock of the ECU is wrong
+        and its stamp is taken as it stands.
         """
+        if not awake:
+            moment = self.moment(stamp, ecu_zone, now)
+            offset = _offset_that_fits(stamp, now) if moment > now + AHEAD_AT_MOST else None
+            return moment if offset is None else stamp.replace(tzinfo=UTC) - offset
         by_zone = self._by_zone(stamp, ecu_zone, now)
         correction = None if _is_near(by_zone, now) else _offset_that_fits(stamp, now)
         if correction is not None and correction != self._correction:
-            logger.warning(
-                "the ECU's clock does not fit its time zone; using an offset that does",
-                extra={
-                    "target": self._target,
-                    "zone": self._zone_name(ecu_zone),
-                    "utc_offset": _signed(correction),
-                    "hint": "set APS_TIMEZONE to the zone the ECU's clock runs in",
-                },
-            )
+            self._warn(correction, ecu_zone)
         self._correction = correction
         return self.moment(stamp, ecu_zone, now)
+
+    def _warn(self, correction: timedelta, ecu_zone: str | None) -> None:
+        zone = self._zone or _zone_or_none(ecu_zone)
+        logger.warning(
+            "the ECU's clock does not fit its time zone; using an offset that does",
+            extra={
+                "target": self._target,
+                "zone": zone.key if zone is not None else "the host's",
+                "utc_offset": _signed(correction),
+                "hint": "set APS_TIMEZONE to the zone the ECU's clock runs in"
+                if self._zone is None
+                else "APS_TIMEZONE does not fit the ECU's clock: correct or unset it",
+            },
+        )
 
     def _by_zone(self, stamp: datetime, ecu_zone: str | None, now: datetime) -> datetime:
         """The stamp in the zone that holds; in the hour that DST repeats, the one nearer to now."""
         zone = self._zone or _zone_or_none(ecu_zone)
         readings = [stamp.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
         return min(readings, key=lambda reading: abs(reading - now))
-
-    def _zone_name(self, ecu_zone: str | None) -> str:
-        zone = self._zone or _zone_or_none(ecu_zone)
-        return zone.key if zone is not None else "the host's"
 
 
 def _zone_or_none(name: str | None) -> ZoneInfo | None:

@@ -7,11 +7,11 @@ import random
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
+from math import ceil
 from statistics import median
 from typing import Final
 
-ASK_AFTER_VISIBLE_SECONDS: Final = 5.0
-"""How long after the moment a round is expected it is asked for: ECUs are not that punctual."""
+from aps_exporter.phase import PhaseLock
 
 REPEAT_SECONDS: Final = 60.0
 """A refresh that found no new round is repeated once after this long; also the least interval."""
@@ -24,6 +24,10 @@ BACK_OFF_JITTER: Final = 0.1
 _PERIODS_KEPT: Final = 5
 _LONGEST_PERIOD_IN_ROUNDS: Final = 4
 """What is longer between two rounds is a night or an outage, not a period."""
+
+_LONG_PERIOD: Final = 1.5
+"""Times the configured one: a period as long as this is doubted now and then."""
+_ROUNDS_TO_A_PROBE: Final = 12
 
 
 class RoundSchedule:
@@ -38,9 +42,10 @@ class RoundSchedule:
         self._refresh_seconds = refresh_seconds
         self._jitter = jitter or _any_jitter
         self._stamp: datetime | None = None
-        self._visible_by: float | None = None
-        self._lookups_in_vain = 0
+        self._phase: PhaseLock | None = None
+        self._vain_looks: list[float] = []
         self._periods: deque[float] = deque(maxlen=_PERIODS_KEPT)
+        self._rounds_since_probe = 0
         self._failures_in_a_row = 0
         self.ask_all_at = float("-inf")
         self.retry_at: float | None = None
@@ -55,10 +60,16 @@ class RoundSchedule:
             return self.ask_all_at
         return self.retry_at
 
+    def is_due(self, at: float) -> bool:
+        """Whether to refresh now, wholly or in part; a late retry is left to what comes soon."""
+        if at >= self.ask_all_at:
+            return True
+        return at >= self.next_at and at + REPEAT_SECONDS <= self.ask_all_at
+
     @property
     def visible_by(self) -> float | None:
-        """The earliest moment at which the newest round is known or reckoned to be visible."""
-        return self._visible_by
+        """By when the newest round was visible, as far as is known; None before the first."""
+        return None if self._phase is None else self._phase.visible_by
 
     @property
     def period_seconds(self) -> float:
@@ -68,18 +79,45 @@ class RoundSchedule:
     def saw_round(self, stamp: datetime, at: float) -> bool:
         """The ECU showed the round of this time. Tells whether it is a new one."""
         if stamp == self._stamp:
-            self._lookups_in_vain += 1
-            first_time = self._lookups_in_vain == 1
-            self.ask_all_at = at + (REPEAT_SECONDS if first_time else self._refresh_seconds)
+            self._vain_looks.append(at)
+            self.ask_all_at = self._after_a_vain_look(at)
             return False
-        if self._stamp is not None:
-            self._learn_period((stamp - self._stamp).total_seconds())
-        self._visible_by = self._earliest_visible(at)
+        if self._phase is None or self._stamp is None:
+            self._phase = PhaseLock(at, self._refresh_seconds)
+        else:
+            later_by = (stamp - self._stamp).total_seconds()
+            self._learn_period(later_by)
+            self._phase.seen(
+                at,
+                stamped_later_by=later_by,
+                period=self.period_seconds,
+                first_vain_look=self._vain_looks[0] if self._vain_looks else None,
+                last_vain_look=self._vain_looks[-1] if self._vain_looks else None,
+            )
         self._stamp = stamp
-        self._lookups_in_vain = 0
-        expected = self._visible_by + self._refresh_seconds + ASK_AFTER_VISIBLE_SECONDS
-        self.ask_all_at = max(expected, at + REPEAT_SECONDS)
+        self._vain_looks = []
+        next_look = self._phase.next_look(self._period_to_wait())
+        self.ask_all_at = max(next_look, at + REPEAT_SECONDS)
         return True
+
+    def _after_a_vain_look(self, at: float) -> float:
+        """A look in vain is repeated once after a minute; then a period's moment is waited for."""
+        if len(self._vain_looks) == 1 or self._phase is None:
+            return at + REPEAT_SECONDS
+        period = self.period_seconds
+        missed = max(0.0, (at + REPEAT_SECONDS - self._phase.visible_by) / period)
+        return self._phase.visible_by + ceil(missed) * period
+
+    def _period_to_wait(self) -> float:
+        """The learned period; now and then a shorter one, to see whether it still is that long."""
+        if self.period_seconds < _LONG_PERIOD * self._refresh_seconds:
+            self._rounds_since_probe = 0
+            return self.period_seconds
+        self._rounds_since_probe += 1
+        if self._rounds_since_probe < _ROUNDS_TO_A_PROBE:
+            return self.period_seconds
+        self._rounds_since_probe = 0
+        return self._refresh_seconds
 
     def saw_no_round(self, at: float) -> None:
         """The ECU answered something, but not which round it has."""
@@ -100,25 +138,23 @@ class RoundSchedule:
         if not any_reply:
             self.ask_all_at = self.retry_at
 
-    def _earliest_visible(self, at: float) -> float:
-        """When the round seen at `at` became visible: as early in its period as any ever was.
-
-        An expectation that proved too early (a look-up in vain) is given up for what was seen.
-        """
-        if self._visible_by is None or self._lookups_in_vain:
-            return at
-        rounds_since = (at - self._visible_by) // self._refresh_seconds
-        return self._visible_by + rounds_since * self._refresh_seconds
-
     def _learn_period(self, seconds: float) -> None:
         """Two rounds were stamped this far apart.
 
-        Without a look-up in vain between them, rounds may have gone by unseen.
+        Without a look in vain between them, rounds may have gone by unseen: then they were as long
+        as known, or as configured.
         """
-        if not self._lookups_in_vain:
+        if not self._vain_looks and not _are_alike(seconds, self.period_seconds):
             seconds /= max(1, round(seconds / self._refresh_seconds))
-        if 0 < seconds <= _LONGEST_PERIOD_IN_ROUNDS * self._refresh_seconds:
-            self._periods.append(seconds)
+        if not 0 < seconds <= _LONGEST_PERIOD_IN_ROUNDS * self._refresh_seconds:
+            return
+        if seconds < self.period_seconds / _LONG_PERIOD:
+            self._periods.clear()  # what was taken for one long round was several
+        self._periods.append(seconds)
+
+
+def _are_alike(seconds: float, period: float) -> bool:
+    return abs(seconds - period) < period / 10
 
 
 def _any_jitter() -> float:

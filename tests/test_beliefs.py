@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -24,10 +25,10 @@ ROUND = 300.0
 class Ecu:
     """Beliefs that hear a reply whenever a test says so; a round is 300 s."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, inverters: int = 8, online: int = 8) -> None:
         self.beliefs = EcuBeliefs("roof", ECU, RoundTimes("roof", None), stale_after=900)
         self.at = 0.0
-        self.info()
+        self.info(inverters=inverters, online=online)
 
     @property
     def now(self) -> datetime:
@@ -152,15 +153,26 @@ def test_literal_lifetime_stands_beside_the_believed_one(ecu: Ecu) -> None:
     assert ecu.rejected() == {"lifetime_fell": 1}
 
 
-def test_leap_is_judged_by_the_channels_that_are_known(ecu: Ecu) -> None:
+@pytest.mark.parametrize(("registered", "channels"), [(1, 2), (2, 6), (20, 78)])
+def test_leap_is_judged_by_the_channels_that_are_known_and_four_for_each_inverter_that_is_not(
+    ecu: Ecu, registered: int, channels: int
+) -> None:
+    ecu.info(inverters=registered)
     ecu.round(_row())
     ecu.at += ROUND
-    most = 2 * 1_000 * 600
-    ecu.info(lifetime=3_600_000_000 + most)
+    most = channels * 1_000 * 600
+    ecu.info(lifetime=3_600_000_000 + most, inverters=registered)
     assert ecu.rejected() == {}
     ecu.at += ROUND
-    ecu.info(lifetime=3_600_000_000 + 2 * most + 360_000)
+    ecu.info(lifetime=3_600_000_000 + 2 * most + 360_000, inverters=registered)
     assert ecu.rejected() == {"lifetime_leap": 1}
+
+
+def test_rise_is_believed_while_nothing_is_known_of_the_inverters() -> None:
+    ecu = Ecu(inverters=0, online=0)
+    ecu.at += ROUND
+    ecu.info(lifetime=7_200_000_000, inverters=0, online=0)
+    assert ecu.snapshot().lifetime_energy_joules == 7_200_000_000
 
 
 @pytest.mark.parametrize(
@@ -268,7 +280,28 @@ def test_signal_of_an_online_inverter_is_known_until_it_ages_out(ecu: Ecu) -> No
     ecu.at += 600
     ecu.round(_row())
     ecu.at += 301
-    assert ecu.snapshot().signal == {}
+    assert ecu.snapshot().signal is None
+
+
+def test_signal_that_was_never_told_is_not_an_empty_one(ecu: Ecu) -> None:
+    ecu.round(_row())
+    assert ecu.snapshot().signal is None
+
+
+def test_serials_without_end_are_not_remembered_without_end(ecu: Ecu) -> None:
+    for number in range(0, 6_000, 500):
+        ecu.at += ROUND
+        ecu.round(*(replace(_row(), inverter=f"{number + n:012}") for n in range(500)))
+    assert len(ecu.snapshot().last_seen) == 500
+    assert len(ecu.beliefs._last_seen) <= 2_500  # noqa: SLF001 - memory has no public face
+
+
+def test_rows_of_the_newest_round_that_nobody_can_read_are_told(ecu: Ecu) -> None:
+    ecu.round(_row(), unknown={"07": 2})
+    ecu.at += ROUND
+    ecu.round(_row(), unknown={"07": 1})
+    snapshot = ecu.snapshot()
+    assert (snapshot.unknown_rows, snapshot.unknown_rows_of_round) == ({"07": 3}, 1)
 
 
 def test_unknown_rows_are_counted_by_eight_type_codes_and_the_rest_as_other(ecu: Ecu) -> None:

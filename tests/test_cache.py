@@ -78,11 +78,13 @@ async def test_fifty_parallel_scrapes_share_one_refresh() -> None:
 
 
 @in_virtual_time
-async def test_scrapes_through_an_hour_ask_once_a_round() -> None:
+async def test_scrapes_ask_once_a_round_when_its_moment_is_found() -> None:
     async with world() as w:
         cache = w.cache()
         await _scrape_every(cache, 15, 3_600)
-        assert len(w.ecu.times_of("inverters")) in (12, 13)
+        settled = len(w.ecu.asked)
+        await _scrape_every(cache, 15, 3_600)
+        assert w.ecu.names[settled:].count("inverters") in (12, 13)
         assert all(later - at >= 60 for at, later in pairwise(w.ecu.times_of("inverters")))
 
 
@@ -93,7 +95,7 @@ async def test_each_round_is_in_hand_within_a_scrape_interval_of_being_asked_for
         await _scrape_every(cache, 15, 3_600)
         snapshot = _snapshot(cache)
         assert snapshot.measured_at is not None
-        assert (w.clock.now() - snapshot.measured_at).total_seconds() < 300 + 60
+        assert (w.clock.now() - snapshot.measured_at).total_seconds() < 300 + 30
 
 
 @in_virtual_time
@@ -196,7 +198,7 @@ def test_one_dead_query_leaves_the_others_fresh(dead: str) -> None:
             alive = [name for name in ("info", "inverters", "signal") if name != dead]
             for name in alive:
                 times = w.ecu.times_of(name)
-                assert max(later - at for at, later in pairwise(times)) <= 400
+                assert max(later - at for at, later in pairwise(times)) <= 480
                 assert cache.status().query_success[name]
             assert cache.status().up
             assert not cache.status().query_success[dead]
@@ -241,7 +243,7 @@ async def test_values_of_a_dead_ecu_are_withdrawn_after_stale_after_and_facts_st
         after = _snapshot(cache)
         assert after.info.power_watts is None
         assert after.reported_lifetime_energy_joules is None
-        assert after.signal == {}
+        assert after.signal is None
         assert (after.info.inverters, after.info.inverters_online) == (None, None)
         assert after.lifetime_energy_joules == before.lifetime_energy_joules
         assert (after.measured_at, after.last_seen) == (before.measured_at, before.last_seen)
@@ -271,7 +273,7 @@ async def test_frozen_round_withdraws_measurements_but_not_online_and_signal() -
         snapshot = _snapshot(cache)
         assert [inverter.power_watts for inverter in snapshot.inverters] == [None, None]
         assert [inverter.online for inverter in snapshot.inverters] == [True, True]
-        assert len(snapshot.signal) == 2
+        assert len(snapshot.signal or ()) == 2
         assert snapshot.data_age_seconds is not None
         assert snapshot.data_age_seconds > 1_700
 
@@ -286,10 +288,8 @@ async def test_round_that_does_not_come_is_asked_for_once_after_a_minute_then_ev
         await _scrape_every(cache, 1, 1_600)
         times = w.ecu.times_of("inverters")
         gaps = [round(later - at) for at, later in pairwise(times)]
-        assert gaps == [pytest.approx(305, abs=2), pytest.approx(61, abs=2)] + [
-            pytest.approx(301, abs=2)
-        ] * len(gaps[2:])
-        assert len(gaps) >= 5
+        assert gaps == [151, 61, 89] + [300] * len(gaps[3:])
+        assert len(gaps) >= 6
 
 
 @in_virtual_time
@@ -321,6 +321,34 @@ async def test_two_targets_of_one_ecu_leave_the_first_polling_and_stop_the_secon
         assert len(w.ecu.asked) == asked
         await _scrape(first)
         assert first.status().up
+
+
+@in_virtual_time
+async def test_two_ecus_that_swap_addresses_are_both_read_again() -> None:
+    async with world(model="ecu-r") as one, world(model="ecu-r-pro") as two:
+        one.claims = two.claims
+        caches = [one.cache("one"), two.cache("two")]
+        for cache in caches:
+            await _scrape(cache)
+        one.ecu.ecu, two.ecu.ecu = two.simulated, one.simulated
+        for _ in range(60):
+            for cache in caches:
+                await _scrape(cache)
+            await two.pass_time(30)
+        assert [_snapshot(cache).ecu for cache in caches] == ["216200000001", "216000000001"]
+        assert [cache.status().up for cache in caches] == [True, True]
+
+
+@in_virtual_time
+async def test_next_refresh_does_not_waver_from_scrape_to_scrape() -> None:
+    async with world() as w:
+        cache = w.cache()
+        await _scrape(cache)
+        told = set()
+        for _ in range(50):
+            await w.pass_time(1.7)
+            told.add(cache.status().next_refresh)
+        assert len(told) == 1
 
 
 @in_virtual_time
@@ -417,8 +445,10 @@ async def test_timer_reads_each_round_without_scrapes() -> None:
         cache = w.cache()
         timer = asyncio.create_task(cache.keep_refreshing())
         await w.pass_time(3_600)
+        settled = len(w.ecu.asked)
+        await w.pass_time(3_600)
         timer.cancel()
-        assert len(w.ecu.times_of("inverters")) in (12, 13)
+        assert w.ecu.names[settled:].count("inverters") in (12, 13)
 
 
 @in_virtual_time
@@ -455,7 +485,7 @@ async def test_refresh_times_tell_when_the_next_one_is_due() -> None:
         next_refresh = cache.status().next_refresh
         assert next_refresh is not None
         wait = (next_refresh - w.clock.now()).total_seconds()
-        assert 295 < wait < 306
+        assert 145 < wait < 155
         await w.pass_time(wait - 1)
         await _scrape(cache)
         assert len(w.ecu.asked) == 3

@@ -8,7 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from unittest.mock import patch
+from unittest.mock import AsyncMock, patch
 
 import pytest
 
@@ -189,6 +189,55 @@ async def test_connection_that_never_comes_about_is_a_timeout_and_never_connecte
         failure = await _failure(EcuClient("127.0.0.1", 8899, TIMEOUT))
     assert isinstance(failure, EcuUnreachableError)
     assert (failure.reason, failure.connected) == ("timeout", False)
+
+
+@in_virtual_time
+async def test_address_of_a_family_this_host_has_not_is_passed_over() -> None:
+    class WithoutIpv6(socket.socket):
+        def __init__(
+            self, family: int = -1, kind: int = -1, proto: int = -1, fileno: int | None = None
+        ) -> None:
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+            super().__init__(family, kind, proto, fileno)
+
+    async with _listening(_sends(REPLY)) as client:
+        addresses = [
+            (socket.AF_INET6, ("::1", client.port)),
+            (socket.AF_INET, ("127.0.0.1", client.port)),
+        ]
+        with (
+            patch("aps_exporter.ecu.client._look_up", AsyncMock(return_value=addresses)),
+            patch("socket.socket", WithoutIpv6),
+        ):
+            named = EcuClient("ecu.example", client.port, TIMEOUT)
+            assert (await named.ask(InfoQuery())).command == "0001"
+
+
+@in_virtual_time
+async def test_silent_address_leaves_time_for_the_next_one() -> None:
+    async with _listening(_sends(REPLY)) as client:
+        loop = asyncio.get_running_loop()
+        connect = loop.sock_connect
+
+        async def first_is_silent(connection: socket.socket, address: tuple[str, int]) -> None:
+            if address[0] == "127.0.0.2":
+                await asyncio.sleep(3_600)
+            await connect(connection, address)
+
+        addresses = [(socket.AF_INET, (a, client.port)) for a in ("127.0.0.2", "127.0.0.1")]
+        with (
+            patch("aps_exporter.ecu.client._look_up", AsyncMock(return_value=addresses)),
+            patch.object(loop, "sock_connect", first_is_silent),
+        ):
+            named = EcuClient("ecu.example", client.port, TIMEOUT)
+            assert (await named.ask(InfoQuery())).command == "0001"
+
+
+@in_virtual_time
+async def test_no_socket_to_be_had_is_one_of_our_errors() -> None:
+    with patch("socket.socket", side_effect=OSError(errno.EMFILE, os.strerror(errno.EMFILE))):
+        assert (await _failure(EcuClient("127.0.0.1", 8899, TIMEOUT))).reason == "unreachable"
 
 
 async def test_name_is_looked_up_anew_for_each_query() -> None:

@@ -52,7 +52,7 @@ def test_zone_that_means_nothing_gives_way_to_the_hosts(zone: str | None) -> Non
 )
 def test_hour_that_dst_repeats_is_the_one_nearer_to_now(now: str, expected: str) -> None:
     times = RoundTimes("roof", AMSTERDAM)
-    moment = times.moment_of_new_round(_local("2026-10-25T02:30"), None, _utc(now))
+    moment = times.moment_of_round(_local("2026-10-25T02:30"), None, _utc(now), awake=True)
     assert moment == _utc(expected)
 
 
@@ -68,23 +68,47 @@ def test_hour_that_dst_repeats_is_the_one_nearer_to_now(now: str, expected: str)
 )
 def test_new_round_lies_within_a_quarter_of_an_hour_before_now(stamp: str, now: str) -> None:
     times = RoundTimes("roof", None)
-    moment = times.moment_of_new_round(_local(stamp), "Etc/GMT-8", _utc(now))
+    moment = times.moment_of_round(_local(stamp), "Etc/GMT-8", _utc(now), awake=True)
     assert -60 <= (_utc(now) - moment).total_seconds() <= 900
     assert (moment - _utc(stamp)).total_seconds() % 900 == 0
 
 
 def test_corrected_offset_holds_for_the_night_too() -> None:
     times = RoundTimes("roof", None)
-    times.moment_of_new_round(_local("2026-06-01T12:00"), None, _utc("2026-06-01T10:03"))
+    times.moment_of_round(_local("2026-06-01T12:00"), None, _utc("2026-06-01T10:03"), awake=True)
     moment = times.moment(_local("2026-06-01T22:00"), None, _utc("2026-06-02T02:00"))
     assert moment == _utc("2026-06-01T20:00")
+
+
+def test_night_stamp_is_never_ahead_of_now() -> None:
+    times = RoundTimes("roof", None)
+    moment = times.moment_of_round(
+        _local("2026-06-01T23:05"), "Etc/GMT-8", _utc("2026-06-01T21:07"), awake=False
+    )
+    assert moment == _utc("2026-06-01T21:05")
+
+
+def test_night_stamp_may_be_hours_old() -> None:
+    times = RoundTimes("roof", None)
+    moment = times.moment_of_round(
+        _local("2026-06-01T20:00"), None, _utc("2026-06-02T02:00"), awake=False
+    )
+    assert moment == _utc("2026-06-01T20:00")
+
+
+def test_configured_zone_that_does_not_fit_is_what_the_hint_is_about(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    times = RoundTimes("roof", AMSTERDAM)
+    times.moment_of_round(_local("2026-06-01T12:00"), None, _utc("2026-06-01T12:01"), awake=True)
+    assert "correct or unset" in caplog.records[0].__dict__["hint"]
 
 
 def test_correction_warns_once(caplog: pytest.LogCaptureFixture) -> None:
     times = RoundTimes("roof", AMSTERDAM)
     for minute in (0, 5, 10):
         stamp, now = f"2026-06-01T12:{minute:02}", f"2026-06-01T12:{minute:02}:30"
-        times.moment_of_new_round(_local(stamp), None, _utc(now))
+        times.moment_of_round(_local(stamp), None, _utc(now), awake=True)
     (record,) = caplog.records
     assert record.__dict__["zone"] == "Europe/Amsterdam"
     assert record.__dict__["utc_offset"] == "+00:00"
@@ -92,20 +116,22 @@ def test_correction_warns_once(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_negative_offset_is_written_as_people_do(caplog: pytest.LogCaptureFixture) -> None:
     times = RoundTimes("roof", None)
-    times.moment_of_new_round(_local("2026-06-01T12:00"), None, _utc("2026-06-01T15:32"))
+    times.moment_of_round(_local("2026-06-01T12:00"), None, _utc("2026-06-01T15:32"), awake=True)
     (record,) = caplog.records
     assert record.__dict__["utc_offset"] == "-03:30"
 
 
 def test_stamp_that_fits_again_ends_the_correction() -> None:
     times = RoundTimes("roof", None)
-    times.moment_of_new_round(_local("2026-06-01T12:00"), None, _utc("2026-06-01T10:03"))
-    moment = times.moment_of_new_round(_local("2026-06-01T10:05"), None, _utc("2026-06-01T10:08"))
+    times.moment_of_round(_local("2026-06-01T12:00"), None, _utc("2026-06-01T10:03"), awake=True)
+    moment = times.moment_of_round(
+        _local("2026-06-01T10:05"), None, _utc("2026-06-01T10:08"), awake=True
+    )
     assert moment == _utc("2026-06-01T10:05")
 
 
 @pytest.mark.parametrize("stamp", ["2020-11-24T12:05:10", "2031-01-01T00:00:00"])
 def test_clock_that_no_zone_explains_is_taken_as_it_stands(stamp: str) -> None:
     times = RoundTimes("roof", None)
-    moment = times.moment_of_new_round(_local(stamp), None, _utc("2026-06-01T10:03"))
+    moment = times.moment_of_round(_local(stamp), None, _utc("2026-06-01T10:03"), awake=True)
     assert moment == _utc(stamp)

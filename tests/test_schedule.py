@@ -1,5 +1,8 @@
+import random
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+from statistics import mean
 
 import pytest
 
@@ -20,16 +23,16 @@ def test_new_schedule_is_due_at_once() -> None:
     assert _schedule().next_at == float("-inf")
 
 
-def test_first_round_is_followed_a_round_and_five_seconds_later() -> None:
+def test_second_look_halves_the_time_in_which_a_round_can_come() -> None:
     schedule = _schedule()
     assert schedule.saw_round(_stamp(0), at=1_000)
-    assert schedule.next_at == 1_305
+    assert schedule.next_at == 1_150
 
 
 def test_same_stamp_is_no_new_round() -> None:
     schedule = _schedule()
     schedule.saw_round(_stamp(0), at=1_000)
-    assert not schedule.saw_round(_stamp(0), at=1_305)
+    assert not schedule.saw_round(_stamp(0), at=1_150)
 
 
 def test_stamp_that_goes_back_is_a_new_round() -> None:
@@ -38,38 +41,14 @@ def test_stamp_that_goes_back_is_a_new_round() -> None:
     assert schedule.saw_round(_stamp(-12), at=1_305)
 
 
-def test_lateness_of_asking_does_not_add_up() -> None:
+def test_look_in_vain_is_repeated_once_after_a_minute_and_then_every_round() -> None:
     schedule = _schedule()
     schedule.saw_round(_stamp(0), at=1_000)
-    schedule.saw_round(_stamp(1), at=1_320)
-    schedule.saw_round(_stamp(2), at=1_640)
-    assert schedule.next_at == 1_905
-
-
-def test_phase_survives_rounds_nobody_asked_for() -> None:
-    schedule = _schedule()
-    schedule.saw_round(_stamp(0), at=1_000)
-    schedule.saw_round(_stamp(10), at=4_200)
-    assert schedule.next_at == 4_305
-
-
-def test_missing_round_is_asked_for_after_a_minute_and_then_every_round() -> None:
-    schedule = _schedule()
-    schedule.saw_round(_stamp(0), at=1_000)
-    schedule.saw_round(_stamp(0), at=1_305)
-    assert schedule.next_at == 1_365
-    schedule.saw_round(_stamp(0), at=1_365)
-    assert schedule.next_at == 1_665
-    schedule.saw_round(_stamp(0), at=1_665)
-    assert schedule.next_at == 1_965
-
-
-def test_phase_that_proved_too_early_is_given_up() -> None:
-    schedule = _schedule()
-    schedule.saw_round(_stamp(0), at=1_000)
-    schedule.saw_round(_stamp(0), at=1_305)
-    schedule.saw_round(_stamp(1), at=1_365)
-    assert schedule.next_at == 1_365 + 305
+    looks = []
+    for _ in range(5):
+        looks.append(schedule.next_at)
+        schedule.saw_round(_stamp(0), at=schedule.next_at)
+    assert looks == [1_150, 1_210, 1_300, 1_600, 1_900]
 
 
 @pytest.mark.parametrize("seen_late_by", [0, 100, 299])
@@ -118,19 +97,19 @@ def test_answer_ends_the_back_off() -> None:
         schedule.failed(0, any_reply=False)
     schedule.answered()
     schedule.saw_round(_stamp(0), at=1_000)
-    assert schedule.next_at == 1_305
-    schedule.failed(1_305, any_reply=False)
-    assert schedule.next_at == 1_365
+    assert schedule.next_at == 1_150
+    schedule.failed(1_150, any_reply=False)
+    assert schedule.next_at == 1_210
 
 
 def test_failed_query_is_retried_before_the_next_round_and_the_round_is_not_put_off() -> None:
     schedule = _schedule()
     schedule.saw_round(_stamp(0), at=1_000)
     schedule.failed(1_000, any_reply=True)
-    assert (schedule.next_at, schedule.ask_all_at) == (1_060, 1_305)
+    assert (schedule.next_at, schedule.ask_all_at) == (1_060, 1_150)
 
 
-@pytest.mark.parametrize(("failed_at", "next_at"), [(1_185, 1_245), (1_186, 1_305), (1_300, 1_305)])
+@pytest.mark.parametrize(("failed_at", "next_at"), [(1_030, 1_090), (1_031, 1_150), (1_140, 1_150)])
 def test_retry_shortly_before_a_whole_refresh_is_left_to_it(
     failed_at: float, next_at: float
 ) -> None:
@@ -138,6 +117,21 @@ def test_retry_shortly_before_a_whole_refresh_is_left_to_it(
     schedule.saw_round(_stamp(0), at=1_000)
     schedule.failed(failed_at, any_reply=True)
     assert schedule.next_at == next_at
+
+
+@pytest.mark.parametrize(("at", "due"), [(1_059, False), (1_060, True), (1_090, True)])
+def test_retry_is_due_from_its_moment_on(at: float, *, due: bool) -> None:
+    schedule = _schedule()
+    schedule.saw_round(_stamp(0), at=1_000)
+    schedule.failed(1_000, any_reply=True)
+    assert schedule.is_due(at) == due
+
+
+def test_retry_that_nobody_started_in_time_is_left_to_the_whole_refresh() -> None:
+    schedule = _schedule()
+    schedule.saw_round(_stamp(0), at=1_000)
+    schedule.failed(1_000, any_reply=True)
+    assert [schedule.is_due(at) for at in (1_091, 1_149, 1_150)] == [False, False, True]
 
 
 def test_ecu_without_any_reply_is_asked_nothing_before_the_back_off_ends() -> None:
@@ -184,18 +178,169 @@ def test_night_is_no_period() -> None:
     assert schedule.period_seconds == 300
 
 
-@pytest.mark.parametrize("period", [300, 303, 420, 600, 660])
-def test_three_days_of_any_period_cost_at_most_three_refreshes_a_round(period: int) -> None:
+class Ecu:
+    """Shows a round every period, at moments that only the test knows."""
+
+    def __init__(self, period: float = 300, *, first: float = 117, jitter: float = 0) -> None:
+        self.period = period
+        self._first = first
+        self._jitter = jitter
+        self._noise = random.Random(4)
+        self._moments: dict[int, float] = {}
+
+    def visible(self, index: int) -> float:
+        """When this round becomes visible."""
+        noise = self._noise.uniform(-self._jitter, self._jitter)
+        return self._moments.setdefault(index, self._first + index * self.period + noise)
+
+    def newest(self, at: float) -> int:
+        index = int((at - self._first) // self.period) + 1
+        while self.visible(index) > at:
+            index -= 1
+        return index
+
+    def stamp(self, index: int) -> datetime:
+        """By the ECU's own clock, which need not be right."""
+        return STAMP + timedelta(seconds=index * self.period)
+
+
+@dataclass
+class Watch:
+    """What came of letting a schedule follow an ECU; delays by round index."""
+
+    looks: list[float]
+    delays: dict[int, float]
+
+    def mean_delay(self, first: int, last: int) -> float:
+        return mean(d for index, d in self.delays.items() if first <= index < last)
+
+
+def _follow(ecu: Ecu, rounds: int, schedule: RoundSchedule | None = None) -> Watch:
+    schedule = schedule or _schedule()
+    watch = Watch([], {})
+    at = 400.0
+    while at < rounds * ecu.period:
+        watch.looks.append(at)
+        newest = ecu.newest(at)
+        if schedule.saw_round(ecu.stamp(newest), at):
+            watch.delays[newest] = at - ecu.visible(newest)
+        at = max(schedule.next_at, at + 1)
+    assert min(later - at for at, later in pairwise(watch.looks)) >= 60
+    return watch
+
+
+def test_punctual_ecu_is_read_within_seconds_of_each_round() -> None:
+    watch = _follow(Ecu(), 288)
+    assert watch.mean_delay(12, 288) < 6
+    assert len(watch.looks) <= 1.05 * 288
+
+
+def test_unpunctual_ecu_is_read_within_seconds_of_each_round() -> None:
+    watch = _follow(Ecu(jitter=5), 864)
+    assert watch.mean_delay(12, 864) < 9
+    assert len(watch.looks) <= 1.06 * 864
+
+
+@pytest.mark.parametrize("period", [299, 301, 303, 310, 420, 450, 600, 660])
+def test_any_period_is_learned_and_followed(period: float) -> None:
     schedule = _schedule()
-    asked = []
-    seen = 0
-    now = 0.0
-    while now < 3 * 86_400:
-        asked.append(now)
-        stamp = STAMP + now // period * timedelta(seconds=period)
-        seen += schedule.saw_round(stamp, at=now)
-        now = schedule.next_at
-    rounds = 3 * 86_400 / period
-    assert seen >= rounds - 2
-    assert len(asked) <= 3 * rounds
-    assert min(later - at for at, later in pairwise(asked)) >= 60
+    watch = _follow(Ecu(period), 300, schedule)
+    assert schedule.period_seconds == pytest.approx(period, rel=0.01)
+    assert watch.mean_delay(150, 300) < 20
+    assert len(watch.delays) >= 290
+    assert len(watch.looks) <= 1.35 * 300
+
+
+def test_drifting_clock_is_followed() -> None:
+    class Drifting(Ecu):
+        def stamp(self, index: int) -> datetime:
+            return STAMP + timedelta(seconds=int(index * 300.02))
+
+    assert _follow(Drifting(), 864).mean_delay(432, 864) < 8
+
+
+def test_skipped_rounds_do_not_break_the_lock() -> None:
+    class Skipping(Ecu):
+        def newest(self, at: float) -> int:
+            index = super().newest(at)
+            return index - 1 if index % 20 == 7 else index
+
+    watch = _follow(Skipping(), 864)
+    assert watch.mean_delay(100, 864) < 12
+    assert len(watch.looks) <= 1.2 * 864
+
+
+def test_round_that_comes_two_minutes_late_does_not_break_the_lock() -> None:
+    class Late(Ecu):
+        def visible(self, index: int) -> float:
+            return super().visible(index) + (120 if index % 50 == 25 else 0)
+
+    watch = _follow(Late(), 864)
+    on_time = [delay for index, delay in watch.delays.items() if index > 100 and index % 50 != 25]
+    assert mean(on_time) < 12
+
+
+@pytest.mark.parametrize("jump", [3_600, -3_600, 47, -47, 86_400], ids=str)
+def test_jump_of_the_ecus_clock_does_not_break_the_lock(jump: float) -> None:
+    class Jumping(Ecu):
+        def stamp(self, index: int) -> datetime:
+            return super().stamp(index) + timedelta(seconds=jump if index >= 150 else 0)
+
+    watch = _follow(Jumping(), 300)
+    assert watch.mean_delay(100, 150) < 6
+    assert watch.mean_delay(170, 300) < 9
+
+
+@pytest.mark.parametrize("shift", [100, 200, 250])
+def test_restarted_ecu_is_found_at_its_new_phase(shift: float) -> None:
+    class Restarted(Ecu):
+        def visible(self, index: int) -> float:
+            return super().visible(index) + (shift if index >= 150 else 0)
+
+        def stamp(self, index: int) -> datetime:
+            return super().stamp(index) + timedelta(seconds=shift if index >= 150 else 0)
+
+    assert _follow(Restarted(), 300).mean_delay(165, 300) < 8
+
+
+def test_ecu_that_stamps_full_five_minutes_is_followed() -> None:
+    watch = _follow(Ecu(first=117 + 41), 288)
+    assert watch.mean_delay(12, 288) < 6
+
+
+def test_new_phase_that_no_stamp_tells_of_is_found_in_the_end() -> None:
+    class Moved(Ecu):
+        def visible(self, index: int) -> float:
+            return super().visible(index) - (150 if index >= 100 else 0)
+
+    assert _follow(Moved(), 600).mean_delay(400, 600) < 15
+
+
+def test_night_costs_a_look_a_round_and_the_morning_finds_the_phase() -> None:
+    class Sleeping(Ecu):
+        def newest(self, at: float) -> int:
+            index = super().newest(at)
+            return index if index % 288 < 144 else index - index % 288 + 143
+
+    watch = _follow(Sleeping(), 3 * 288)
+    night = [look for look in watch.looks if 150 * 300 < look < 280 * 300]
+    assert [later - at for at, later in pairwise(night)] == [300] * (len(night) - 1)
+    assert watch.mean_delay(290, 430) < 8
+
+
+def test_what_is_taken_for_one_long_round_is_doubted_now_and_then() -> None:
+    class Recovering(Ecu):
+        def newest(self, at: float) -> int:
+            index = super().newest(at)
+            return index - index % 2 if index < 100 else index
+
+    schedule = _schedule()
+    watch = _follow(Recovering(), 300, schedule)
+    assert schedule.period_seconds == 300
+    assert watch.mean_delay(160, 300) < 8
+
+
+def test_restart_of_the_exporter_starts_the_search_anew() -> None:
+    ecu = Ecu(first=200)
+    _follow(ecu, 50)
+    assert _follow(ecu, 100).mean_delay(20, 100) < 8

@@ -2,6 +2,7 @@
 
 import argparse
 import pkgutil
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -12,6 +13,7 @@ from aps_exporter.errors import ConfigError
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_BAD_INPUT: Final = 2
+EXIT_INTERRUPTED: Final = 130
 
 _TOP_LEVEL_FLAGS: Final = ("-h", "--help", "--version")
 
@@ -22,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in _TOP_LEVEL_FLAGS):
         arguments.insert(0, "serve")
     options = _parser().parse_args(arguments)
+    # Until a command takes the signal itself, it ends the process as quietly.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_OK))
     try:
         command: Callable[[argparse.Namespace], int] = pkgutil.resolve_name(options.command)
         return command(options)
@@ -30,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"aps-exporter: {fault}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        return EXIT_OK
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output is gone: there is nobody to tell
         return EXIT_FAILED
@@ -110,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_command(
         commands,
         "config",
-        "serve:show_config",
+        "options:show_config",
         help="show the effective configuration",
         description="Show the effective configuration and every fault in it.",
     )
@@ -140,7 +144,7 @@ def _add_command(
 def _add_server_flags(parser: argparse.ArgumentParser) -> None:
     _add_flag(parser, "--web.listen-address", "where to serve, host:port or :port")
     _add_flag(parser, "--web.telemetry-path", "path of the metrics")
-    _add_flag(parser, "--web.config.file", "not available yet")
+    _add_flag(parser, "--web.config.file", argparse.SUPPRESS)  # TLS is not there yet
     _add_flag(parser, "--log.level", "debug, info, warn or error")
     _add_flag(parser, "--log.format", "logfmt or json")
 
@@ -171,5 +175,5 @@ def _add_plant_flags(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         choices=("refuse", "silent", "close", "truncate", "zero-glitch", "offline"),
-        help="misbehave like this; may be given more than once",
+        help="misbehave like this (offline: one inverter is); may be given more than once",
     )

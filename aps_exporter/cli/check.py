@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import logging
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -29,8 +30,12 @@ def check(options: argparse.Namespace) -> int:
         raise ConfigError(
             f"{options.host}: expected HOST or HOST:PORT, such as 192.168.1.20"
         ) from None
-    config = replace(load({}, targets_required=False).config(), targets=(target,))
-    set_up_logging("error", config.log_format, RealClock())
+    loaded = load({}, targets_required=False)
+    config = replace(loaded.config(), targets=(target,))
+    set_up_logging("warn", config.log_format, RealClock())
+    logging.getLogger("aps_exporter.cache").setLevel(logging.ERROR)  # told below, in plain words
+    for warning in loaded.warnings:
+        print(f"aps-exporter: warning: {warning}", file=sys.stderr)
     (cache,) = app.build_caches(config, RealClock(), Counter())
     asyncio.run(_ask(cache))
     status, snapshot = cache.status(), cache.snapshot()
@@ -55,7 +60,32 @@ def _show(status: EcuStatus, snapshot: Snapshot | None, host: str) -> None:
         for line in _trouble_lines(status.last_error):
             print(line)
     elif snapshot is not None:
-        print(f"\nAll well. Run it with:  aps-exporter serve {host}")
+        doubts = [*_doubts(snapshot)]
+        print()
+        for doubt in doubts:
+            print(fill(f"Note: {doubt}", 88, subsequent_indent="      "))
+        print(f"{'The ECU answers' if doubts else 'All well'}. Run the exporter with:")
+        print(f"  aps-exporter serve {host}")
+
+
+def _doubts(snapshot: Snapshot) -> Iterator[str]:
+    """What came, but is not as it should be."""
+    if snapshot.rejected_values.get("empty_list"):
+        yield "the list of inverters is empty, though the ECU says that all is well with it."
+    if snapshot.unknown_rows_of_round:
+        yield (
+            f"{snapshot.unknown_rows_of_round} inverters are of a model that cannot be read yet; "
+            "please open an issue with their model and the ECU's firmware."
+        )
+    rejected = {
+        reason: count
+        for reason, count in snapshot.rejected_values.items()
+        if count and reason != "empty_list"
+    }
+    if rejected:
+        yield f"some values cannot be true and are shown as '-': {', '.join(rejected)}."
+    if snapshot.info.inverters_online == 0:
+        yield "no inverter is online. By night that is as it should be."
 
 
 def _ecu_lines(snapshot: Snapshot) -> Iterator[str]:
@@ -76,7 +106,8 @@ def _ecu_lines(snapshot: Snapshot) -> Iterator[str]:
 
 def _table(snapshot: Snapshot) -> Iterator[str]:
     head = ("inverter", "model", "power W", "channels W", "temp degC", "grid V", "Hz", "signal")
-    rows = [head, *(_row(i, snapshot.signal.get(i.inverter)) for i in snapshot.inverters)]
+    signal = snapshot.signal or {}
+    rows = [head, *(_row(i, signal.get(i.inverter)) for i in snapshot.inverters)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -10,7 +10,7 @@ from typing import Final
 from aps_exporter.cli import EXIT_FAILED, EXIT_OK
 from aps_exporter.ecu.decode import decode_reply
 from aps_exporter.ecu.records import MAGIC
-from aps_exporter.ecu.replies import Reply, split_replies
+from aps_exporter.ecu.replies import LONGEST_REPLY, Reply, split_replies
 from aps_exporter.errors import ConfigError, EcuStatusError, QueryError
 from aps_exporter.json_forms import JsonObject, error_as_json, reading_as_json
 
@@ -58,17 +58,26 @@ def _decode_lines(content: bytes) -> Iterator[tuple[JsonObject, bool]]:
 
 def _decode_raw(content: bytes) -> Iterator[tuple[JsonObject, bool]]:
     """Replies one behind the other; what is no reply ends the reading, as no one knows its end."""
-    while content:
-        form, good, content = _decode_first(content)
+    position = 0
+    while position < len(content):
+        if content[position : position + 1].isspace():
+            position += 1
+            continue
+        window = content[position : position + LONGEST_REPLY]
+        form, good, behind = _decode_first(window)
         yield form, good
+        position = len(content) if behind is None else position + len(window) - len(behind)
 
 
-def _decode_first(content: bytes) -> tuple[JsonObject, bool, bytes]:
-    """The first reply, whether it could be decoded, and what stands behind it."""
+def _decode_first(content: bytes) -> tuple[JsonObject, bool, bytes | None]:
+    """The first reply, whether it could be decoded, and what stands behind it.
+
+    None stands behind what is no reply.
+    """
     try:
         reply, behind = split_replies(content)
     except QueryError as error:
-        return error_as_json(error), False, b""
+        return error_as_json(error), False, None
     form, good = _decode_reply(reply)
     return form, good, behind
 

@@ -6,7 +6,7 @@ import sys
 from typing import Final
 
 from aps_exporter.cli import EXIT_FAILED, EXIT_OK
-from aps_exporter.cli.serve import flag_values
+from aps_exporter.cli.options import flag_values
 from aps_exporter.config import ListenAddress, load
 
 _TIMEOUT: Final = 3.0

@@ -11,7 +11,7 @@ from typing import Final
 
 from aps_exporter import app
 from aps_exporter.cli import EXIT_OK
-from aps_exporter.cli.serve import configure, flag_values
+from aps_exporter.cli.options import configure, flag_values
 from aps_exporter.clock import Clock, RealClock, ScaledClock
 from aps_exporter.config import Config, ListenAddress, Target, parse_listen_address
 from aps_exporter.errors import ConfigError
@@ -22,6 +22,8 @@ from aps_exporter.simulator.running import Simulation, running_ecu_server, runni
 
 DEMO_LISTEN_ADDRESS: Final = "127.0.0.1:10899"
 DEMO_TARGET: Final = "demo"
+
+FAULTS_OF_THE_PLANT: Final = ("zero-glitch", "offline")
 
 _SLOWEST: Final = 0.1
 _FASTEST: Final = 1_000
@@ -38,26 +40,45 @@ def simulate(options: argparse.Namespace) -> int:
 
 
 async def _simulate(options: argparse.Namespace, address: ListenAddress) -> None:
-    host = address.host or "127.0.0.1"
     if options.replay is not None:
+        _refuse_what_a_replay_ignores(options)
         ecu = ReplayedEcu(read_captures(Path(options.replay), options.only))
-        running = running_ecu_server(EcuServer(ecu, options.fault), host, address.port)
+        running = running_ecu_server(EcuServer(ecu, options.fault), address.host, address.port)
         what = f"ECU that replays {options.replay}"
+    elif options.only != "*":
+        raise ConfigError(f"--only={options.only}: chooses among captures; give --replay too")
     else:
         simulation = _simulation(options, _clock(options))
-        running = running_simulator(simulation, host, address.port)
+        running = running_simulator(simulation, address.host, address.port)
         what = f"{options.model} with {len(simulation.inverters)} inverters"
     async with running as port:
-        bound = ListenAddress(host, port)
+        bound = ListenAddress(address.host, port)
         print(f"Simulated {what} on {bound}. Ctrl-C ends it.", flush=True)
         await app.until_stopped()
 
 
+def _refuse_what_a_replay_ignores(options: argparse.Namespace) -> None:
+    """A replay has no plant and no clock: what would change those is a mistake."""
+    given = [f"--fault={fault}" for fault in options.fault if fault in FAULTS_OF_THE_PLANT]
+    given += [
+        flag
+        for flag, is_given in (
+            ("--inverters", options.inverters is not None),
+            ("--speed", options.speed != "1"),
+            ("--real-sun", options.real_sun),
+        )
+        if is_given
+    ]
+    if given:
+        raise ConfigError(f"{', '.join(given)}: a replay serves captures as they are; leave it out")
+
+
 def demo(options: argparse.Namespace) -> int:
     """Run the exporter on a simulated ECU until it is told to stop."""
-    flags = flag_values(options)
-    flags["APS_LISTEN_ADDRESS"] = flags["APS_LISTEN_ADDRESS"] or DEMO_LISTEN_ADDRESS
-    config = configure({"APS_ECU_HOSTS": DEMO_TARGET, **flags})
+    config = configure(
+        {"APS_ECU_HOSTS": DEMO_TARGET, **flag_values(options)},
+        defaults={"APS_LISTEN_ADDRESS": DEMO_LISTEN_ADDRESS},
+    )
     asyncio.run(_demo(options, config))
     return EXIT_OK
 
@@ -68,7 +89,7 @@ async def _demo(options: argparse.Namespace, config: Config) -> None:
     async with AsyncExitStack() as stack:
         ecu_port = await stack.enter_async_context(running_simulator(simulation, "127.0.0.1", 0))
         config = replace(config, targets=(Target(DEMO_TARGET, "127.0.0.1", ecu_port),))
-        port = await stack.enter_async_context(app.running_exporter(config, clock))
+        port = await stack.enter_async_context(app.running_exporter(config, clock, on_timer=True))
         address = ListenAddress(config.listen.host or "127.0.0.1", port)
         count = len(simulation.inverters)
         print(f"A simulated {options.model} with {count} inverters, and the exporter on it:")

@@ -1,8 +1,8 @@
 """Asks an ECU: one connection a query, one deadline a query, closed on every path."""
 
 import asyncio
-import errno
 import ipaddress
+import os
 import socket
 import threading
 from contextlib import suppress
@@ -37,9 +37,10 @@ class EcuClient:
             MalformedReplyError: reason truncated, or framing (no reply, or to another query).
         """
         progress = _Progress()
+        deadline = asyncio.get_running_loop().time() + self._timeout
         try:
-            async with asyncio.timeout(self._timeout):
-                reply = await self._ask(query, progress)
+            async with asyncio.timeout_at(deadline):
+                reply = await self._ask(query, progress, deadline)
         except TimeoutError:
             raise progress.timed_out(self._timeout) from None
         if reply.command != query.command:
@@ -49,21 +50,22 @@ class EcuClient:
             )
         return reply
 
-    async def _ask(self, query: Query, progress: "_Progress") -> Reply:
+    async def _ask(self, query: Query, progress: "_Progress", deadline: float) -> Reply:
         addresses = await self._resolve()
         progress.resolved = True
-        failure: EcuUnreachableError | None = None
-        for family, address in addresses:
-            with socket.socket(family, socket.SOCK_STREAM) as connection:
-                connection.settimeout(0)
-                try:
-                    await asyncio.get_running_loop().sock_connect(connection, address)
-                except OSError as error:
-                    failure = _connect_failure(error, address)
-                    continue
+        failure = EcuUnreachableError("resolve", f"{self.host} has no address")
+        for index, (family, address) in enumerate(addresses):
+            now = asyncio.get_running_loop().time()
+            share = (deadline - now) / (len(addresses) - index)
+            try:
+                connection = await _connect(family, address, share)
+            except EcuUnreachableError as error:
+                failure = error
+                continue
+            with connection:
                 progress.connected = True
                 return await _exchange(connection, query.request, progress)
-        raise failure or EcuUnreachableError("resolve", f"{self.host} has no address")
+        raise failure
 
     async def _resolve(self) -> list[_Address]:
         with suppress(ValueError):
@@ -98,6 +100,29 @@ class _Progress:
         return EcuUnreachableError(reason, f"{what} within {timeout:g} s", connected=self.connected)
 
 
+async def _connect(
+    family: socket.AddressFamily, address: tuple[str, int], seconds: float
+) -> socket.socket:
+    """A connection to one address; the caller closes it.
+
+    Raises:
+        EcuUnreachableError: reason refused, unreachable or timeout.
+    """
+    connection: socket.socket | None = None
+    try:
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        connection.settimeout(0)
+        async with asyncio.timeout(seconds):
+            await asyncio.get_running_loop().sock_connect(connection, address)
+    except BaseException as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, OSError):  # a TimeoutError is one too
+            raise _connect_failure(error, address) from error
+        raise
+    return connection
+
+
 async def _exchange(connection: socket.socket, request: bytes, progress: _Progress) -> Reply:
     loop = asyncio.get_running_loop()
     assembler = ReplyAssembler()
@@ -116,26 +141,26 @@ async def _exchange(connection: socket.socket, request: bytes, progress: _Progre
             reply = assembler.receive(received)
             if reply is not None:
                 return reply
-    except ConnectionError as error:
+    except OSError as error:
         if assembler.is_empty:
+            what = os.strerror(error.errno) if error.errno else str(error)
             raise EcuUnreachableError(
-                "closed", f"the ECU closed the connection: {error}", connected=True
+                "closed", f"the connection ended without a reply: {what}", connected=True
             ) from error
     if assembler.is_empty:
-        raise EcuUnreachableError(
-            "closed", "the ECU closed the connection without a reply", connected=True
-        )
+        raise EcuUnreachableError("closed", "the connection ended without a reply", connected=True)
     return assembler.finish()
 
 
 def _connect_failure(error: OSError, address: tuple[str, int]) -> EcuUnreachableError:
     reason: FailureReason = "unreachable"
+    what = os.strerror(error.errno) if error.errno else str(error)
     if isinstance(error, ConnectionRefusedError):
         reason = "refused"
-    elif error.errno == errno.ETIMEDOUT:
-        reason = "timeout"
+    elif isinstance(error, TimeoutError):
+        reason, what = "timeout", "no connection in time"
     host, port = address
-    return EcuUnreachableError(reason, f"{host} port {port}: {error.strerror or error}")
+    return EcuUnreachableError(reason, f"{host} port {port}: {what}")
 
 
 async def _look_up(host: str, port: int) -> list[_Address]:

@@ -56,6 +56,8 @@ _GOOD: Final = "00"
 _ONLINE_BIT: Final = 0x01
 _ECU_SERIAL_PREFIX: Final = "21"
 _UNWANTED_IN_TEXT: Final = re.compile(r"[^A-Za-z0-9_./+-]")
+_YEARS: Final = range(2000, 2100)
+"""Before and after, there is no ECU; and the ends of the calendar break arithmetic with zones."""
 _LONGEST_TEXT: Final = 64
 """Characters; real firmware names and zones have at most 17, and a label should stay readable."""
 
@@ -259,9 +261,10 @@ def _rows_to_the_end(row_type: type[_Row], cursor: Cursor) -> Iterator[_Row]:
 def _moment_or_none(digits: str) -> datetime | None:
     """Fourteen digits as a local time; None when they are no date (never written, or rubbish)."""
     try:
-        return datetime.fromisoformat(f"{digits[:8]}T{digits[8:]}")
+        moment = datetime.fromisoformat(f"{digits[:8]}T{digits[8:]}")
     except ValueError:
         return None
+    return moment if moment.year in _YEARS else None
 
 
 def _date_or_none(digits: str) -> date | None:

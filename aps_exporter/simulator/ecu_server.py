@@ -31,7 +31,7 @@ class EcuServer:
         self._server: asyncio.Server | None = None
         self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
-    async def start(self, host: str, port: int) -> int:
+    async def start(self, host: str | None, port: int) -> int:
         """Listen, unless the fault `refuse` is on; port 0 takes a free one. Returns the port.
 
         Raises:

@@ -119,8 +119,10 @@ class Plant:
             channel_watts=watts,
             volts=tuple(volts + noise.randint(-2, 3) for volts in inverter.kind.volts),
             hertz=50 + noise.randint(-1, 1) / 10,
-            celsius=round(6 + 10 * _warmth_of_season(at) + 34 * light),
-            signal=150 + random.Random(inverter.serial).randint(0, 90),  # noqa: S311
+            celsius=round(
+                6 + 10 * _warmth_of_season(at) + (30 + 8 * _share(inverter.serial, 0)) * light
+            ),
+            signal=150 + round(90 * _share(inverter.serial, -1)),
         )
 
     def power_watts(self, at: datetime) -> int:

@@ -24,7 +24,9 @@ class Simulation:
 
 
 @asynccontextmanager
-async def running_simulator(simulation: Simulation, host: str, port: int) -> AsyncIterator[int]:
+async def running_simulator(
+    simulation: Simulation, host: str | None, port: int
+) -> AsyncIterator[int]:
     """A simulated ECU, answering until the context ends. Gives its port."""
     ecu = SimulatedEcu(
         simulation.inverters,
@@ -38,7 +40,7 @@ async def running_simulator(simulation: Simulation, host: str, port: int) -> Asy
 
 
 @asynccontextmanager
-async def running_ecu_server(server: EcuServer, host: str, port: int) -> AsyncIterator[int]:
+async def running_ecu_server(server: EcuServer, host: str | None, port: int) -> AsyncIterator[int]:
     """An ECU server, until the context ends. Gives its port.
 
     Raises:
@@ -47,7 +49,7 @@ async def running_ecu_server(server: EcuServer, host: str, port: int) -> AsyncIt
     try:
         bound = await server.start(host, port)
     except OSError as error:
-        raise CannotListenError(f"{host}:{port}", error) from error
+        raise CannotListenError(f"{host or ''}:{port}", error) from error
     try:
         yield bound
     finally:

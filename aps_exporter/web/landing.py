@@ -12,6 +12,7 @@ from aps_exporter.json_forms import kwh
 from aps_exporter.readings import EcuStatus, InverterReading, QueryFailure, Snapshot
 
 NOTHING: Final = "&ndash;"
+_STATES: Final = {True: "online", False: "offline", None: "unknown"}
 COLUMNS: Final = ("inverter", "model", "power", "channels", "temperature", "grid", "signal")
 
 _MINUTE: Final = 60
@@ -62,7 +63,7 @@ def _known(snapshot: Snapshot) -> str:
         ("now", _number(info.power_watts, "W")),
         ("today", _kilowatt_hours(info.today_energy_joules, 2)),
         ("lifetime", _kilowatt_hours(snapshot.lifetime_energy_joules, 1)),
-        ("inverters on", _share(info.inverters_online, info.inverters)),
+        ("inverters online", _share(info.inverters_online, info.inverters)),
         ("age of the data", _age(snapshot.data_age_seconds)),
     )
     figures = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
@@ -78,9 +79,9 @@ def _known(snapshot: Snapshot) -> str:
 def _inverters(snapshot: Snapshot) -> str:
     if not snapshot.inverters:
         return ""
+    signal = snapshot.signal or {}
     rows = "".join(
-        _inverter(inverter, snapshot.signal.get(inverter.inverter))
-        for inverter in snapshot.inverters
+        _inverter(inverter, signal.get(inverter.inverter)) for inverter in snapshot.inverters
     )
     head = "".join(f"<th>{column}</th>" for column in COLUMNS)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
@@ -93,7 +94,7 @@ def _inverter(inverter: InverterReading, signal: float | None) -> str:
     cells = (
         escape(inverter.inverter),
         escape(inverter.model or "never heard"),
-        _number(inverter.power_watts, "W") if online else "offline",
+        _number(inverter.power_watts, "W") if online else _STATES[inverter.online],
         channels if online else NOTHING,
         _number(inverter.temperature_celsius, "°C"),
         f"{volts} V, {_number(inverter.frequency_hertz, 'Hz')}" if online else NOTHING,

@@ -6,10 +6,10 @@ from typing import Final
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
-from prometheus_client.aiohttp import make_aiohttp_handler
 
 from aps_exporter.cache import EcuCache
 from aps_exporter.json_forms import snapshot_as_json
+from aps_exporter.web.exposition import exposition
 from aps_exporter.web.landing import landing_page
 
 SNAPSHOTS_PATH: Final = "/api/v1/snapshots"
@@ -28,11 +28,10 @@ def create_web_app(
     metrics_path: str,
 ) -> web.Application:
     """The application. `refresh` waits for due ECUs, at most the seconds it is given."""
-    exposition = make_aiohttp_handler(registry)
 
-    async def metrics(request: web.Request) -> web.StreamResponse:
+    async def metrics(request: web.Request) -> web.Response:
         await refresh(_patience(request))
-        return await exposition(request)
+        return exposition(request, registry)
 
     async def snapshots(_: web.Request) -> web.Response:
         _start_what_is_due()

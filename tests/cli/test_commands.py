@@ -5,7 +5,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -173,26 +172,27 @@ def test_healthcheck_says_nothing_to_standard_error_when_all_is_well(exporter: s
 
 @pytest.fixture
 def crooked(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of a web server with this answer to everything."""
-    answer: int = request.param
+    """The address of something that gives this answer to whoever asks first, and hangs up."""
+    answer: bytes = request.param
 
-    class Crooked(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(answer)
-            self.end_headers()
+    def serve(server: socket.socket) -> None:
+        with server.accept()[0] as connection:
+            connection.recv(4_096)
+            connection.sendall(answer)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Crooked) as server:
-        thread = threading.Thread(target=server.serve_forever, args=[0.02])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=[server])
         thread.start()
-        yield f"127.0.0.1:{server.server_port}"
-        server.shutdown()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
         thread.join()
 
 
-@pytest.mark.parametrize("crooked", [404, 500, 503], indirect=True)
+@pytest.mark.parametrize(
+    "crooked",
+    [b"HTTP/1.1 404 Not Found\r\n\r\n", b"HTTP/1.1 503 Service Unavailable\r\n\r\n"],
+    indirect=True,
+    ids=["404", "503"],
+)
 def test_healthcheck_of_another_answer_ends_with_status_1(
     crooked: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -200,18 +200,21 @@ def test_healthcheck_of_another_answer_ends_with_status_1(
     assert capsys.readouterr().err.startswith(f"not healthy: {crooked} answers ")
 
 
+@pytest.mark.parametrize(
+    "crooked", [b"", b"APS110015000202\n"], indirect=True, ids=["nothing", "an ECU's"]
+)
+def test_healthcheck_of_no_web_answer_ends_with_status_1(
+    crooked: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status_of("healthcheck", "--web.listen-address", crooked) == 1
+    assert capsys.readouterr().err.startswith(f"not healthy: no answer from {crooked}: ")
+
+
 def test_healthcheck_where_nobody_listens_ends_with_status_1(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert status_of("healthcheck", "--web.listen-address", "127.0.0.1:1") == 1
     assert capsys.readouterr().err.startswith("not healthy: no answer from 127.0.0.1:1: ")
-
-
-def test_healthcheck_of_what_is_no_web_server_ends_with_status_1(
-    ecu: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert status_of("healthcheck", "--web.listen-address", ecu) == 1
-    assert capsys.readouterr().err.startswith(f"not healthy: no answer from {ecu}: ")
 
 
 def test_healthcheck_of_an_exporter_that_hangs_ends_with_status_1() -> None:

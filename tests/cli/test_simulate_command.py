@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from aps_exporter.clock import Clock
+from aps_exporter.config import Config
+from aps_exporter.errors import ConfigError
 from tests.cli.console import PATIENCE_SECONDS, Start, connect, get, running, status_of
 from tests.protocol.captures import CAPTURE_FILE, capture_named
 
@@ -209,15 +212,17 @@ def test_demo_says_where_its_pages_are(start: Start) -> None:
 
 
 def test_demo_listens_on_loopback_port_10899_unless_told_otherwise(
-    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    try:
-        server = socket.create_server(("127.0.0.1", 10_899))
-    except OSError:
-        pytest.skip("port 10899 is taken by somebody else")
-    with server:
-        assert status_of("demo") == 2
-    assert "cannot listen on 127.0.0.1:10899: " in capsys.readouterr().err
+    configs = []
+
+    def refuse(config: Config, _: Clock, **__: object) -> None:
+        configs.append(config)
+        raise ConfigError("seen enough")
+
+    monkeypatch.setattr("aps_exporter.app.running_exporter", refuse)
+    assert status_of("demo") == 2
+    assert [str(config.listen) for config in configs] == ["127.0.0.1:10899"]
 
 
 def test_demo_at_high_speed_sees_round_after_round(start: Start) -> None:

@@ -57,6 +57,82 @@ async def test_metrics_can_be_filtered_by_name() -> None:
         assert names == {"aps_up", "aps_ecu_power_watts"}
 
 
+@pytest.mark.parametrize(
+    ("encoding", "compressed"),
+    [
+        ("gzip", True),
+        ("gzip, deflate", True),
+        ("deflate, gzip;q=0.5", True),
+        ("deflate", False),
+        ("gzip;q=0", False),
+        ("gzip; q=0.0", False),
+        ("identity", False),
+        ("*;q=nonsense", False),
+    ],
+)
+def test_compression_is_gzip_or_none(encoding: str, *, compressed: bool) -> None:
+    @in_virtual_time
+    async def check() -> None:
+        async with world() as w, exporter([w.cache()]) as client:
+            answer = await client.get(
+                "/metrics", headers={"Accept-Encoding": encoding}, auto_decompress=False
+            )
+            assert answer.headers.get("Content-Encoding") == ("gzip" if compressed else None)
+            assert answer.headers["Vary"] == "Accept, Accept-Encoding"
+
+    check()
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "text/plain;version=xyz",
+        "text/plain;version=1.x",
+        "application/openmetrics-text;version=abc",
+        "application/openmetrics-text;version=2.x",
+        f"application/openmetrics-text;version={'9' * 5_000}",
+        ";;,=",
+        "a" * 4_000,
+    ],
+)
+def test_accept_header_that_makes_no_sense_gets_the_plain_format(accept: str) -> None:
+    @in_virtual_time
+    async def check() -> None:
+        async with world() as w, exporter([w.cache()]) as client:
+            answer = await client.get("/metrics", headers={"Accept": accept, **PLAIN})
+            assert answer.status == 200
+            assert answer.content_type == "text/plain"
+
+    check()
+
+
+@in_virtual_time
+async def test_page_does_not_call_offline_what_is_not_known() -> None:
+    async with world() as w:
+        cache = w.cache()
+        await cache.ask_once()
+        w.faults.add("silent")
+        await w.pass_time(1_000)
+        async with exporter([cache]) as client:
+            html = await (await client.get("/")).text()
+        assert '<td data-column="power">unknown</td>' in html
+        assert ">offline<" not in html
+
+
+@in_virtual_time
+async def test_snapshots_of_a_dead_signal_query_are_null_and_unknown_rows_are_told() -> None:
+    async with world() as w:
+        w.ecu.answers["signal"] = None
+        raw = w.simulated.reply_to(f"APS1100280002{w.simulated.ecu}END\n".encode()) or b""
+        body = raw[9:18] + b"\x03" + raw[19:-4] + bytes.fromhex("991000000001013037") + bytes(12)
+        w.ecu.answers["inverters"] = b"APS11" + b"%04d" % (len(body) + 12) + body + b"END\n"
+        cache = w.cache()
+        await cache.ask_once()
+        async with exporter([cache]) as client:
+            (entry,) = (await (await client.get("/api/v1/snapshots")).json())["ecus"]
+        assert (entry["signal"], entry["inverters"]["unknown_rows"]) == (None, 1)
+
+
 @in_virtual_time
 async def test_head_answers_without_a_body() -> None:
     async with world() as w, exporter([w.cache()]) as client:
@@ -177,7 +253,7 @@ async def test_snapshots_of_an_ecu_that_never_answered_are_null_with_the_error()
             (entry,) = (await (await client.get("/api/v1/snapshots")).json())["ecus"]
         detail = entry["last_error"].pop("detail")
         assert entry["last_error"] == {"query": "info", "reason": "closed"}
-        assert detail.startswith("the ECU closed the connection")
+        assert detail.startswith("the connection ended without a reply")
         assert (entry["target"], entry["up"], entry["ecu"]) == ("roof", False, None)
         assert entry["data_age_seconds"] is None
         assert (entry["info"], entry["inverters"], entry["signal"]) == (None, None, None)

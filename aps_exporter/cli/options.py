@@ -1,0 +1,53 @@
+"""From flags and environment to a configuration; and `config`, which shows it."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Mapping
+
+from aps_exporter.cli import EXIT_BAD_INPUT, EXIT_OK
+from aps_exporter.clock import RealClock
+from aps_exporter.config import VARIABLES, Config, load
+from aps_exporter.errors import ConfigError
+from aps_exporter.logs import set_up_logging
+
+logger = logging.getLogger(__name__)
+
+
+def configure(
+    overrides: Mapping[str, str | None], *, defaults: Mapping[str, str] | None = None
+) -> Config:
+    """The configuration, with logging set up by it and its warnings logged.
+
+    `defaults` holds, by variable, where neither `overrides` nor the environment say anything.
+
+    Raises:
+        ConfigError: with every fault.
+    """
+    loaded = load(overrides, defaults=defaults)
+    if loaded.faults:
+        raise ConfigError(*loaded.faults, *(f"warning: {text}" for text in loaded.warnings))
+    config = loaded.config()
+    set_up_logging(config.log_level, config.log_format, RealClock())
+    for warning in loaded.warnings:
+        logger.warning(warning)
+    return config
+
+
+def flag_values(options: argparse.Namespace) -> dict[str, str | None]:
+    """What the Prometheus-style flags say, by variable name."""
+    given = vars(options)
+    return {v.name: given.get(v.flag) for v in VARIABLES if v.flag is not None}
+
+
+def show_config(_: argparse.Namespace) -> int:
+    """Print the effective configuration, then every fault."""
+    loaded = load({})
+    for variable in VARIABLES:
+        if variable.field is not None:
+            print(f"{variable.name}={loaded.shown.get(variable.name, '')}")
+    for warning in loaded.warnings:
+        print(f"aps-exporter: warning: {warning}", file=sys.stderr)
+    for fault in loaded.faults:
+        print(f"aps-exporter: {fault}", file=sys.stderr)
+    return EXIT_BAD_INPUT if loaded.faults else EXIT_OK

@@ -1,0 +1,97 @@
+"""At which moment of its period an ECU shows a new round, learnt from what was seen when.
+
+Pure, on a monotonic clock. Each reply bounds the moment at which a round becomes visible: seen, it
+had come by then; looked for in vain, it came later. The bounds move on from round to round, are
+halved by looking in their middle until they are close, and are then followed as they drift.
+"""
+
+from typing import Final
+
+CLOSE_SECONDS: Final = 14.0
+"""Bounds this close are not halved any more: a real ECU is not punctual to the second."""
+
+CREEP_SECONDS: Final = 0.02
+CREEP_GROWTH: Final = 1.05
+"""While rounds are there when asked for, the bounds creep earlier, ever faster: the phase may have
+moved there. Two hours of it are half a second, a night's worth finds any phase again."""
+
+SLIP_SECONDS: Final = 3.0
+"""How far close bounds give way to one round that came a little later than they said."""
+
+
+class PhaseLock:
+    """Bounds on the moment at which the newest round became visible."""
+
+    def __init__(self, seen_at: float, period: float) -> None:
+        """A first round was seen; it may have been there for a period."""
+        self._earliest = seen_at - period
+        self._latest = seen_at
+        self._creep = CREEP_SECONDS
+        self._has_slipped = False
+
+    @property
+    def visible_by(self) -> float:
+        """The latest moment at which the newest round became visible, as far as is known."""
+        return self._latest
+
+    @property
+    def is_close(self) -> bool:
+        """Whether the bounds need no more halving."""
+        return self._latest - self._earliest <= CLOSE_SECONDS
+
+    def next_look(self, period: float) -> float:
+        """When to look for the next round: where it halves the bounds, or just behind them."""
+        offset = 0.0 if self.is_close else (self._latest - self._earliest) / 2
+        return self._latest - offset + period
+
+    def seen(
+        self,
+        at: float,
+        *,
+        stamped_later_by: float,
+        period: float,
+        first_vain_look: float | None,
+        last_vain_look: float | None,
+    ) -> None:
+        """A newer round was seen, stamped so many seconds after the one before.
+
+        The stamps tell how far the bounds move on, even when the ECU has restarted its rounds; but
+        not when its clock was set. Then whole periods do; and if neither fits, what was seen.
+        """
+        not_before = float("-inf") if last_vain_look is None else last_vain_look
+        middle = (self._earliest + self._latest) / 2
+        whole_periods = max(1, round((at - middle) / period)) * period
+        for moved in (stamped_later_by, whole_periods):
+            earliest, latest = self._earliest + moved, self._latest + moved
+            if earliest <= at and max(not_before, at - 1.5 * period) < latest:
+                self._narrow(earliest, latest, at, not_before, vain=last_vain_look is not None)
+                return
+        expected = self._latest + whole_periods
+        self._creep = CREEP_SECONDS
+        if (
+            self.is_close
+            and not self._has_slipped
+            and first_vain_look is not None
+            and first_vain_look - expected < SLIP_SECONDS
+        ):
+            self._latest = first_vain_look + SLIP_SECONDS
+            self._earliest = self._latest - CLOSE_SECONDS
+            self._has_slipped = True
+        else:
+            self._earliest, self._latest = max(not_before, at - period), at
+            self._has_slipped = False
+
+    def _narrow(
+        self, earliest: float, latest: float, at: float, not_before: float, *, vain: bool
+    ) -> None:
+        was_close = self.is_close
+        self._earliest, self._latest = max(earliest, not_before), min(latest, at)
+        if was_close:
+            self._earliest = self._latest - CLOSE_SECONDS
+        self._has_slipped = False
+        if vain:
+            self._creep = CREEP_SECONDS
+            return
+        self._creep *= CREEP_GROWTH
+        self._earliest -= self._creep
+        self._latest -= self._creep
