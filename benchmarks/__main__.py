@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import parts, serving, starting
+from benchmarks import freshness, parts, serving, starting
 from benchmarks.figures import table
 
 
@@ -13,6 +13,7 @@ def main() -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         found = [*serving.figures(folder), *starting.figures(folder), *parts.figures()]
+    found += freshness.figures()
     sys.stdout.writelines(f"{line}\n" for line in table(found))
 
 

@@ -18,7 +18,11 @@ class Figure:
         if self.aim is None:
             return self.name, _text(self.value, self.unit), ""
         verdict = "" if self.value <= self.aim else "  MISSED"
-        return self.name, _text(self.value, self.unit), f"<= {self.aim:g} {self.unit}{verdict}"
+        return (
+            self.name,
+            _text(self.value, self.unit),
+            f"<= {self.aim:g} {self.unit}".rstrip() + verdict,
+        )
 
 
 def table(figures: Iterable[Figure]) -> Iterator[str]:
@@ -31,4 +35,4 @@ def table(figures: Iterable[Figure]) -> Iterator[str]:
 
 def _text(value: float, unit: str) -> str:
     digits = 0 if value >= 100 else 1 if value >= 10 else 2  # noqa: PLR2004 - three digits in all
-    return f"{value:,.{digits}f} {unit}"
+    return f"{value:,.{digits}f} {unit}".rstrip()
