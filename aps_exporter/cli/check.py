@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from textwrap import fill
 
-from aps_exporter import app
+from aps_exporter import app, cache
 from aps_exporter.cache import EcuCache
 from aps_exporter.cli import EXIT_FAILED, EXIT_OK
 from aps_exporter.clock import RealClock
@@ -33,12 +33,13 @@ def check(options: argparse.Namespace) -> int:
     loaded = load({}, targets_required=False)
     config = replace(loaded.config(), targets=(target,))
     set_up_logging("warn", config.log_format, RealClock())
-    logging.getLogger("aps_exporter.cache").setLevel(logging.ERROR)  # told below, in plain words
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_is_not_told_in_plain_words)
     for warning in loaded.warnings:
         print(f"aps-exporter: warning: {warning}", file=sys.stderr)
-    (cache,) = app.build_caches(config, RealClock(), Counter())
-    asyncio.run(_ask(cache))
-    status, snapshot = cache.status(), cache.snapshot()
+    (reader,) = app.build_caches(config, RealClock(), Counter())
+    asyncio.run(_ask(reader))
+    status, snapshot = reader.status(), reader.snapshot()
     if options.json:
         print(json.dumps(snapshot_as_json(status, snapshot)))
     else:
@@ -46,10 +47,15 @@ def check(options: argparse.Namespace) -> int:
     return EXIT_OK if all(status.query_success.values()) else EXIT_FAILED
 
 
-async def _ask(cache: EcuCache) -> None:
-    print(f"Asking {cache.target} ...", file=sys.stderr, flush=True)
-    await cache.ask_once()
-    await cache.close()
+def _is_not_told_in_plain_words(record: logging.LogRecord) -> bool:
+    """A query that failed is explained at the end; it needs no log line."""
+    return record.name != cache.__name__ or record.levelno > logging.WARNING
+
+
+async def _ask(reader: EcuCache) -> None:
+    print(f"Asking {reader.target} ...", file=sys.stderr, flush=True)
+    await reader.ask_once()
+    await reader.close()
 
 
 def _show(status: EcuStatus, snapshot: Snapshot | None, host: str) -> None:
