@@ -81,7 +81,7 @@ EXPLANATIONS: Final[dict[FailureReason, Explanation]] = {
     "malformed": Explanation(
         "The reply has the right form, but makes no sense inside.",
         (
-            "If it stays, this firmware is new to us: save the reply and open an issue.",
+            "If it stays, this firmware is new to us: open an issue that names it.",
             _OTHER_READER,
         ),
     ),
