@@ -33,7 +33,9 @@ MOST_SERIALS_REMEMBERED: Final = 2_000
 OTHER_TYPE_CODES: Final = "other"
 FUTURE_SECONDS: Final = 60
 
-_LEAST_PERIODS_BEFORE_STALE: Final = 3
+LEAST_PERIODS_BEFORE_STALE: Final = 3
+"""A value is not withdrawn before so many rounds could have renewed it."""
+
 _CHANNELS_OF_AN_UNREAD_INVERTER: Final = 4
 
 Value = TypeVar("Value", int, float)
@@ -134,7 +136,7 @@ class EcuBeliefs:
         """What is known at this moment; None before the first info reply."""
         if self._info is None:
             return None
-        oldest = at - max(self._stale_after, _LEAST_PERIODS_BEFORE_STALE * round_seconds)
+        oldest = at - max(self._stale_after, LEAST_PERIODS_BEFORE_STALE * round_seconds)
         inverters = tuple(_known(inverter, oldest) for inverter in self._inverters.values())
         return Snapshot(
             target=self._target,

@@ -35,8 +35,9 @@ LONGEST_WAIT_SECONDS: Final = 4.0
 
 RETRY_SECONDS: Final = 5.0
 
-SHORTEST_SLEEP_SECONDS: Final = 0.01
-"""For the timer, which must not spin on a moment that is as good as reached."""
+SHORTEST_SLEEP_SECONDS: Final = 1.0
+"""For the timer, which must not spin while a moment has come and nothing may be asked: for a target
+that stopped, or for a retry that is left to the refresh that comes soon."""
 
 _WRONG_ECU_ID: Final = "01"
 
@@ -166,6 +167,9 @@ class EcuCache:
         if self._refresh is not None and self._refresh.task is not None:
             self._refresh.task.cancel()
             await asyncio.wait([self._refresh.task])
+        if self._refresh is not None:  # its task was ended before its first step
+            self._refresh.answered.set()
+            self._refresh = None
 
     def snapshot(self) -> Snapshot | None:
         """What is known of the ECU at this moment; None until it has said who it is."""
@@ -313,7 +317,8 @@ class EcuCache:
         at, now = self._clock.monotonic(), self._clock.now()
         new = self._schedule.saw_round(reading.measured_at, at)
         self._beliefs.hear_round(reading, at, now, new=new)
-        if new and self._schedule.visible_by is not None:
+        awake = any(inverter.online for inverter in reading.inverters)
+        if new and awake and self._schedule.visible_by is not None:
             seen_late_by = timedelta(seconds=at - self._schedule.visible_by)
             self._beliefs.reckon_clock_offset(visible_by=now - seen_late_by)
 

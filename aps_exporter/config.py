@@ -15,13 +15,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from environs import Env
 
+from aps_exporter.beliefs import LEAST_PERIODS_BEFORE_STALE
 from aps_exporter.errors import ConfigError
 from aps_exporter.logs import LOG_FORMATS, LOG_LEVELS, LogFormat
 
 PREFIX: Final = "APS_"
 ECU_PORT: Final = 8899
 LISTEN_PORT: Final = 10899
-LEAST_ROUNDS_BEFORE_STALE: Final = 3
 
 _LABEL: Final = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _HOST_NAME: Final = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
@@ -404,7 +404,7 @@ def _short_staleness(values: Mapping[str, object]) -> list[str]:
     stale_after, refresh = values["APS_STALE_AFTER"], values["APS_REFRESH"]
     if not isinstance(stale_after, float) or not isinstance(refresh, float):
         return []
-    least = LEAST_ROUNDS_BEFORE_STALE * refresh
+    least = LEAST_PERIODS_BEFORE_STALE * refresh
     if stale_after >= least or stale_after == _STALE_AFTER:
         return []
     return [f"APS_STALE_AFTER={stale_after:g}: less than three rounds; {least:g} holds"]

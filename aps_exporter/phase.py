@@ -5,6 +5,7 @@ had come by then; looked for in vain, it came later. The bounds move on from rou
 halved by looking in their middle until they are close, and are then followed as they drift.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 CLOSE_SECONDS: Final = 14.0
@@ -13,7 +14,7 @@ CLOSE_SECONDS: Final = 14.0
 CREEP_SECONDS: Final = 0.02
 CREEP_GROWTH: Final = 1.05
 """While rounds are there when asked for, the bounds creep earlier, ever faster: the phase may have
-moved there. Two hours of it are half a second, a night's worth finds any phase again."""
+moved there. Two hours of rounds make a second; some 135 rounds find any phase again."""
 
 SLIP_SECONDS: Final = 3.0
 """How far close bounds give way to one round that came a little later than they said."""
@@ -45,51 +46,42 @@ class PhaseLock:
         return self._latest - offset + period
 
     def seen(
-        self,
-        at: float,
-        *,
-        stamped_later_by: float,
-        period: float,
-        first_vain_look: float | None,
-        last_vain_look: float | None,
+        self, at: float, *, stamped_later_by: float, period: float, vain_looks: Sequence[float]
     ) -> None:
         """A newer round was seen, stamped so many seconds after the one before.
 
-        The stamps tell how far the bounds move on, even when the ECU has restarted its rounds; but
-        not when its clock was set. Then whole periods do; and if neither fits, what was seen.
+        `vain_looks` are the moments since then at which it was looked for and not there. The stamps
+        tell how far the bounds move on, even when the ECU has restarted its rounds; but not when
+        its clock was set. Then whole periods do, unless a look in vain says otherwise; and if
+        neither fits, only what was seen counts.
         """
-        not_before = float("-inf") if last_vain_look is None else last_vain_look
+        not_before = vain_looks[-1] if vain_looks else float("-inf")
         middle = (self._earliest + self._latest) / 2
         whole_periods = max(1, round((at - middle) / period)) * period
-        for moved in (stamped_later_by, whole_periods):
-            earliest, latest = self._earliest + moved, self._latest + moved
+        moves = (stamped_later_by,) if vain_looks else (stamped_later_by, whole_periods)
+        for move in moves:
+            earliest, latest = self._earliest + move, self._latest + move
             if earliest <= at and max(not_before, at - 1.5 * period) < latest:
-                self._narrow(earliest, latest, at, not_before, vain=last_vain_look is not None)
+                self._narrow(earliest, latest, at, not_before)
                 return
-        expected = self._latest + whole_periods
         self._creep = CREEP_SECONDS
-        if (
-            self.is_close
-            and not self._has_slipped
-            and first_vain_look is not None
-            and first_vain_look - expected < SLIP_SECONDS
-        ):
-            self._latest = first_vain_look + SLIP_SECONDS
+        expected = self._latest + whole_periods
+        came_a_little_late = bool(vain_looks) and vain_looks[0] - expected < SLIP_SECONDS
+        if self.is_close and came_a_little_late and not self._has_slipped:
+            self._latest = vain_looks[0] + SLIP_SECONDS
             self._earliest = self._latest - CLOSE_SECONDS
             self._has_slipped = True
         else:
             self._earliest, self._latest = max(not_before, at - period), at
             self._has_slipped = False
 
-    def _narrow(
-        self, earliest: float, latest: float, at: float, not_before: float, *, vain: bool
-    ) -> None:
+    def _narrow(self, earliest: float, latest: float, at: float, not_before: float) -> None:
         was_close = self.is_close
         self._earliest, self._latest = max(earliest, not_before), min(latest, at)
         if was_close:
             self._earliest = self._latest - CLOSE_SECONDS
         self._has_slipped = False
-        if vain:
+        if not_before > earliest:  # a look in vain has just shown where it is too early
             self._creep = CREEP_SECONDS
             return
         self._creep *= CREEP_GROWTH

@@ -23,7 +23,8 @@ BACK_OFF_JITTER: Final = 0.1
 
 _PERIODS_KEPT: Final = 5
 _LONGEST_PERIOD_IN_ROUNDS: Final = 4
-"""What is longer between two rounds is a night or an outage, not a period."""
+"""What is longer between two rounds is a night or an outage, not a period; and what is shorter than
+half a configured one is a clock that was set."""
 
 _LONG_PERIOD: Final = 1.5
 """Times the configured one: a period as long as this is doubted now and then."""
@@ -91,8 +92,7 @@ class RoundSchedule:
                 at,
                 stamped_later_by=later_by,
                 period=self.period_seconds,
-                first_vain_look=self._vain_looks[0] if self._vain_looks else None,
-                last_vain_look=self._vain_looks[-1] if self._vain_looks else None,
+                vain_looks=self._vain_looks,
             )
         self._stamp = stamp
         self._vain_looks = []
@@ -104,7 +104,7 @@ class RoundSchedule:
         """A look in vain is repeated once after a minute; then a period's moment is waited for."""
         if len(self._vain_looks) == 1 or self._phase is None:
             return at + REPEAT_SECONDS
-        period = self.period_seconds
+        period = max(self.period_seconds, self._refresh_seconds)
         missed = max(0.0, (at + REPEAT_SECONDS - self._phase.visible_by) / period)
         return self._phase.visible_by + ceil(missed) * period
 
@@ -146,7 +146,11 @@ class RoundSchedule:
         """
         if not self._vain_looks and not _are_alike(seconds, self.period_seconds):
             seconds /= max(1, round(seconds / self._refresh_seconds))
-        if not 0 < seconds <= _LONGEST_PERIOD_IN_ROUNDS * self._refresh_seconds:
+        shortest, longest = (
+            self._refresh_seconds / 2,
+            _LONGEST_PERIOD_IN_ROUNDS * self._refresh_seconds,
+        )
+        if not shortest <= seconds <= longest:
             return
         if seconds < self.period_seconds / _LONG_PERIOD:
             self._periods.clear()  # what was taken for one long round was several

@@ -1,4 +1,4 @@
-"""Prints how fast and how big the exporter is: `python -m benchmarks`."""
+"""Prints how fast and big the exporter is, and how fresh its numbers: `python -m benchmarks`."""
 
 import sys
 from pathlib import Path

@@ -2,7 +2,7 @@
 
 An ECU shows a round every 300 s from six in the morning to six in the evening, each up to 5 s
 early or late. On a timer, the delay is from the moment the ECU had a round until we have it;
-scraped, from the first scrape that could have had it.
+scraped, from the first scrape that could have had it. The first round after each night is left out.
 """
 
 import math

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+from datetime import timedelta
 from itertools import pairwise
 from unittest.mock import patch
 
@@ -12,7 +13,7 @@ from aps_exporter.cache import EcuCache
 from aps_exporter.ecu.replies import build_reply, build_status
 from aps_exporter.readings import Snapshot
 from tests.virtual_time import in_virtual_time
-from tests.world import World, world
+from tests.world import START, World, world
 
 FOREVER = float("inf")
 
@@ -449,6 +450,40 @@ async def test_timer_reads_each_round_without_scrapes() -> None:
         await w.pass_time(3_600)
         timer.cancel()
         assert w.ecu.names[settled:].count("inverters") in (12, 13)
+
+
+@in_virtual_time
+async def test_timer_of_a_stopped_target_rests() -> None:
+    async with world() as w:
+        first, second = w.cache("ethernet"), w.cache("wifi")
+        await _scrape(first)
+        timer = asyncio.create_task(second.keep_refreshing())
+        with patch.object(w.clock, "sleep", wraps=w.clock.sleep) as sleep:
+            await w.pass_time(60)
+        timer.cancel()
+        assert second.status().next_refresh is None
+        assert sleep.call_count < 100
+
+
+@in_virtual_time
+async def test_closing_before_the_first_step_of_a_refresh_leaves_nobody_waiting() -> None:
+    async with world() as w:
+        cache = w.cache()
+        cache.start_if_due()
+        await cache.close()
+        assert await _scrape(cache) == 0
+
+
+@in_virtual_time
+async def test_clock_offset_is_not_reckoned_from_an_old_round_of_the_night() -> None:
+    async with world() as w:
+        asleep = World(inverters="ds3:2", start=START)
+        asleep.simulated._sun_ahead -= timedelta(hours=12)  # noqa: SLF001 - put the sun out
+        w.ecu.ecu = asleep.simulated
+        cache = w.cache()
+        await _scrape(cache)
+        assert _snapshot(cache).measured_at is not None
+        assert _snapshot(cache).clock_offset_seconds is None
 
 
 @in_virtual_time

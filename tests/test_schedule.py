@@ -1,8 +1,9 @@
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from statistics import mean
+from statistics import mean, median
 
 import pytest
 
@@ -306,6 +307,58 @@ def test_restarted_ecu_is_found_at_its_new_phase(shift: float) -> None:
 def test_ecu_that_stamps_full_five_minutes_is_followed() -> None:
     watch = _follow(Ecu(first=117 + 41), 288)
     assert watch.mean_delay(12, 288) < 6
+
+
+@pytest.mark.parametrize("jump", [-61, -80, -100, -150, -240, -290], ids=str)
+def test_clock_that_steps_back_a_little_is_followed_soon(jump: float) -> None:
+    class Stepping(Ecu):
+        def stamp(self, index: int) -> datetime:
+            return super().stamp(index) + timedelta(seconds=jump if index >= 150 else 0)
+
+    assert _follow(Stepping(), 400).mean_delay(170, 400) < 9
+
+
+def test_day_without_scrapes_leaves_no_late_phase() -> None:
+    ecu, schedule = Ecu(jitter=3), _schedule()
+    _follow(ecu, 150, schedule)
+    late = [
+        at - ecu.visible(newest)
+        for at in _looks_after_a_pause(ecu, schedule, 300 * (150 + 288), 200)
+        if (newest := ecu.newest(at))
+    ]
+    assert median(late[20:]) < 12
+
+
+def _looks_after_a_pause(
+    ecu: Ecu, schedule: RoundSchedule, at: float, looks: int
+) -> Iterator[float]:
+    for _ in range(looks):
+        if schedule.saw_round(ecu.stamp(ecu.newest(at)), at):
+            yield at
+        at = schedule.next_at
+
+
+def test_late_phase_of_long_rounds_is_found_in_the_end() -> None:
+    class Moved(Ecu):
+        def visible(self, index: int) -> float:
+            return super().visible(index) - (200 if index >= 100 else 0)
+
+    assert _follow(Moved(600), 700).mean_delay(500, 700) < 30
+
+
+@pytest.mark.parametrize("step", [-290, -240, -150, -1], ids=str)
+def test_clock_set_at_dusk_does_not_make_the_night_busy(step: float) -> None:
+    class SteppingAtDusk(Ecu):
+        def newest(self, at: float) -> int:
+            return min(super().newest(at), 100)
+
+        def stamp(self, index: int) -> datetime:
+            return super().stamp(index) + timedelta(seconds=step if index == 100 else 0)
+
+    watch = _follow(SteppingAtDusk(), 250)
+    night = [look for look in watch.looks if look > 110 * 300]
+    gaps = [later - at for at, later in pairwise(night)]
+    assert gaps == [pytest.approx(300)] * len(gaps)
 
 
 def test_new_phase_that_no_stamp_tells_of_is_found_in_the_end() -> None:

@@ -89,7 +89,7 @@ def _doubts(snapshot: Snapshot) -> Iterator[str]:
         if count and reason != "empty_list"
     }
     if rejected:
-        yield f"some values cannot be true and are shown as '-': {', '.join(rejected)}."
+        yield f"some values cannot be true and are not believed: {', '.join(rejected)}."
     if snapshot.info.inverters_online == 0:
         yield "no inverter is online. By night that is as it should be."
 

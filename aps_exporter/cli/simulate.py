@@ -64,7 +64,9 @@ def _refuse_what_a_replay_ignores(options: argparse.Namespace) -> None:
         flag
         for flag, is_given in (
             ("--inverters", options.inverters is not None),
+            ("--model", options.model != "ecu-r"),
             ("--speed", options.speed != "1"),
+            ("--sun", options.sun != "11:00"),
             ("--real-sun", options.real_sun),
         )
         if is_given

@@ -41,7 +41,7 @@ def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
 
 def _accepts_gzip(accept_encoding: str) -> bool:
     for part in accept_encoding.split(","):
-        coding, _, weight = part.replace(" ", "").partition(";")
-        if coding.lower() == "gzip":
+        coding, _, weight = part.replace(" ", "").lower().partition(";")
+        if coding == "gzip":
             return weight.removeprefix("q=").strip("0.") != "" or not weight
     return False

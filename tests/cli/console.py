@@ -21,6 +21,9 @@ COMMAND: Final = Path(sys.executable).with_name("aps-exporter")
 PATIENCE_SECONDS: Final = 20.0
 TRACEBACK: Final = "Traceback"
 
+EITHER_FAMILY_FIRST: Final = ["0", "1"]
+"""Hash seeds with which asyncio opens the sockets of all interfaces in this or that order."""
+
 _POLL_SECONDS: Final = 0.02
 _BOUND_ADDRESS: Final = r"(?:on |address=|http://)(\S*:\d+)"
 

@@ -1,14 +1,19 @@
 import json
 import os
 import re
+import signal
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.console import Start, run, running, status_of
+from tests.cli.console import TRACEBACK, Start, get, run, running, status_of
 from tests.protocol.captures import CAPTURE_FILE, capture_named
+from tests.protocol.frames import round_reply
+from tests.protocol.rows import QS1, unknown_row
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -19,6 +24,22 @@ FAULTS = {
     "truncate": ("truncated", "The reply was cut short."),
 }
 ON_A_FREE_PORT = ("--listen", "127.0.0.1:0")
+
+REPLAY = ("--replay", str(CAPTURE_FILE), "--only")
+NIGHT = "no inverter is online."
+NOTES = {
+    "empty list": ((*REPLAY, "ecuc-empty-list-2026-04-26"), "the list of inverters is empty"),
+    "zero glitch": (("--fault", "zero-glitch"), "some values cannot be true and are shown as '-'"),
+    "captured night": ((*REPLAY, "ecuc-qs1x5-2022-05-17-night"), NIGHT),
+    "simulated night": (("--sun", "00:30"), NIGHT),
+}
+"""How to start an ECU that answers every query but is not all well, and what is noted of it."""
+
+ENDS_OF_THE_CALENDAR = [
+    ("00010101000000", "Pacific/Kiritimati"),
+    ("99991231235959", "Pacific/Pago_Pago"),
+]
+"""Stamps, each with a zone in which its UTC time is one that no calendar has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +64,7 @@ class Outcome:
 
 Check = Callable[..., Outcome]
 StartEcu = Callable[..., str]
+ReplayRaw = Callable[..., str]
 
 
 @pytest.fixture
@@ -73,6 +95,27 @@ def replay(simulate: StartEcu) -> StartEcu:
     return lambda only: simulate("--replay", str(CAPTURE_FILE), "--only", only)
 
 
+@pytest.fixture
+def replay_raw(simulate: StartEcu) -> ReplayRaw:
+    """Starts an ECU that serves these replies; gives its address."""
+
+    def start_simulator(*replies: bytes) -> str:
+        entries = [{"name": str(n), "hex": reply.hex()} for n, reply in enumerate(replies)]
+        file = Path("replies.json").absolute()
+        file.write_text(json.dumps(entries), encoding="utf-8")
+        return simulate("--replay", str(file))
+
+    return start_simulator
+
+
+@pytest.fixture(scope="module", params=NOTES)
+def noted(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """The address of an ECU that is not all well, and what is to be noted of it."""
+    arguments, note = NOTES[request.param]
+    with running("simulate", *ON_A_FREE_PORT, *arguments) as simulator:
+        yield simulator.address, note
+
+
 @pytest.fixture(scope="module", params=FAULTS)
 def failing(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     """A fault, and the address of an ECU that has it."""
@@ -82,6 +125,12 @@ def failing(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
 
 def _words(text: str) -> str:
     return " ".join(text.split())
+
+
+def _info(*, last_ema_contact: str) -> bytes:
+    """A captured info reply, but for the time of the last contact with the EMA."""
+    raw = capture_named("ecur-qt2x6-info-2023-11-20").raw
+    return raw[:39] + bytes.fromhex(last_ema_contact) + raw[46:]
 
 
 def test_check_of_a_healthy_ecu_ends_with_status_0(ecu: str, check: Check) -> None:
@@ -242,3 +291,99 @@ def test_check_needs_a_host(check: Check) -> None:
     outcome = check()
     assert outcome.status == 2
     assert "HOST" in outcome.progress
+
+
+def test_check_of_a_healthy_ecu_says_all_well_and_has_no_note(ecu: str, check: Check) -> None:
+    words = check(ecu).words
+    assert ("All well. Run the exporter with:" in words, "Note:" in words) == (True, False)
+
+
+def test_check_notes_what_is_not_as_it_should_be(noted: tuple[str, str], check: Check) -> None:
+    host, note = noted
+    assert f"Note: {note}" in check(host).words
+
+
+def test_check_does_not_say_all_well_beside_a_note(noted: tuple[str, str], check: Check) -> None:
+    outcome = check(noted[0])
+    assert "All well" not in outcome.printed
+    assert (outcome.status, outcome.words.count("The ECU answers.")) == (0, 1)
+
+
+@pytest.mark.parametrize("unreadable", [1, 3])
+def test_check_notes_rows_of_a_model_that_nobody_can_read(
+    unreadable: int, replay_raw: ReplayRaw, check: Check
+) -> None:
+    rows = [unknown_row(number) for number in range(unreadable)]
+    words = check(replay_raw(round_reply(QS1, *rows))).words
+    assert re.search(
+        rf"Note: {unreadable} inverters? \S+ of a model that cannot be read yet", words
+    )
+    assert "All well" not in words
+
+
+def test_check_of_which_nothing_is_amiss_notes_nothing_of_unreadable_rows(
+    replay_raw: ReplayRaw, check: Check
+) -> None:
+    assert "model that cannot be read" not in check(replay_raw(round_reply(QS1))).words
+
+
+def test_check_warns_of_a_misspelt_variable(ecu: str, check: Check) -> None:
+    outcome = check(ecu, APS_ECU_TIMOUT="3")
+    assert outcome.status == 0
+    assert "aps-exporter: warning: APS_ECU_TIMOUT: no such variable" in outcome.progress
+    assert "did you mean APS_ECU_TIMEOUT?" in outcome.progress
+
+
+def test_check_as_json_is_not_mixed_with_warnings(ecu: str, check: Check) -> None:
+    outcome = check(ecu, "--json", APS_ECU_TIMOUT="3")
+    assert (outcome.entry["up"], "APS_ECU_TIMOUT" in outcome.progress) == (True, True)
+
+
+def test_check_interrupted_while_the_ecu_is_silent_ends_with_status_130(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(20)
+        check_command = start("check", f"127.0.0.1:{silent.getsockname()[1]}")
+        with silent.accept()[0]:
+            status, seconds = check_command.stop(signal.SIGINT)
+    assert status == 130
+    assert seconds < 3
+    assert [word for word in (TRACEBACK, "Warning", "never") if word in check_command.output] == []
+
+
+@pytest.mark.parametrize(("stamp", "zone"), ENDS_OF_THE_CALENDAR)
+def test_check_of_a_round_at_the_end_of_the_calendar_says_it_is_malformed(
+    stamp: str, zone: str, replay_raw: ReplayRaw, check: Check
+) -> None:
+    outcome = check(replay_raw(round_reply(QS1, measured_at=stamp)), APS_TIMEZONE=zone)
+    assert outcome.status == 1
+    assert "The inverters query failed: " in outcome.words
+    assert "(malformed: " in outcome.words
+
+
+@pytest.mark.parametrize(
+    ("stamp", "zone", "contact"),
+    [
+        *((stamp, zone, None) for stamp, zone in ENDS_OF_THE_CALENDAR),
+        ("20000101000000", "Pacific/Kiritimati", "1999-12-31T10:00:00Z"),
+        ("20991231235959", "Pacific/Pago_Pago", "2100-01-01T10:59:59Z"),
+    ],
+)
+def test_check_as_json_tells_the_last_ema_contact_of_years_with_ecus_only(
+    stamp: str, zone: str, contact: str | None, replay_raw: ReplayRaw, check: Check
+) -> None:
+    host = replay_raw(_info(last_ema_contact=stamp), round_reply(QS1))
+    outcome = check(host, "--json", APS_TIMEZONE=zone)
+    assert (outcome.status, outcome.entry["info"]["last_ema_contact"]) == (0, contact)
+
+
+@pytest.mark.parametrize(("stamp", "zone"), ENDS_OF_THE_CALENDAR)
+def test_every_page_answers_whatever_year_the_ecu_stamps(
+    stamp: str, zone: str, replay_raw: ReplayRaw, start: Start
+) -> None:
+    host = replay_raw(_info(last_ema_contact=stamp), round_reply(QS1, measured_at=stamp))
+    flags = ("--web.listen-address", "127.0.0.1:0")
+    serve = start("serve", host, *flags, APS_ECU_PAUSE="0", APS_TIMEZONE=zone)
+    serve.wait_for("(query failed)")
+    pages = ("/", "/metrics", "/api/v1/snapshots", "/-/healthy", "/-/ready")
+    assert [get(serve.address, page)[0] for page in pages] == [200] * 5
+    assert TRACEBACK not in serve.output

@@ -2,15 +2,18 @@
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families as parse
 
 from aps_exporter import __version__
-from tests.cli.console import TRACEBACK, Start, get, run, status_of
+from tests.cli.console import EITHER_FAMILY_FIRST, TRACEBACK, Start, get, run, status_of
 
 COMMANDS = ["serve", "demo", "simulate", "check", "decode", "config", "healthcheck"]
 NO_LISTEN_ADDRESS = ["nosuch.invalid:0", "192.0.2.1:0", "two..dots:0", f"{'x' * 64}:0"]
@@ -130,6 +133,17 @@ def test_serve_where_nobody_can_listen_says_so_in_one_line(
     assert address in line
 
 
+@pytest.mark.parametrize("seed", EITHER_FAMILY_FIRST)
+@pytest.mark.parametrize(
+    "command", [["serve", "127.0.0.1:1"], ["demo"]], ids=lambda words: words[0]
+)
+def test_port_that_is_told_is_that_of_ipv4_where_no_host_is_given(
+    command: list[str], seed: str, start: Start
+) -> None:
+    told = start(*command, "--web.listen-address", ":0", PYTHONHASHSEED=seed).address
+    assert get(f"127.0.0.1:{told.rpartition(':')[2]}", "/-/healthy") == (200, "healthy\n")
+
+
 def test_serve_serves_what_the_ecu_says(exporter: str) -> None:
     status, page = get(exporter, "/metrics")
     assert status == 200
@@ -146,6 +160,27 @@ def test_serve_has_its_metrics_where_it_is_told(ecu: str, start: Start) -> None:
     flags = ("--web.listen-address", "127.0.0.1:0", "--web.telemetry-path", "/solar")
     address = start(*flags, APS_ECU_HOSTS=ecu, APS_ECU_PAUSE="0").address
     assert [get(address, path)[0] for path in ("/solar", "/metrics")] == [200, 404]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["process_cpu_seconds_total"],
+        ["python_info"],
+        ["process_cpu_seconds_total", "python_info", "aps_up"],
+        ["python_gc_collections_total"],
+    ],
+    ids=" ".join,
+)
+def test_metrics_that_are_asked_for_by_name_come_alone(names: list[str], exporter: str) -> None:
+    query = "&".join(f"name[]={name}" for name in names)
+    status, page = get(exporter, f"/metrics?{query}")
+    samples = {sample.name for family in parse(page) for sample in family.samples}
+    assert (status, samples) == (200, set(names))
+
+
+def test_name_that_no_metric_has_gets_no_metrics(exporter: str) -> None:
+    assert get(exporter, "/metrics?name[]=nosuch") == (200, "")
 
 
 @pytest.mark.parametrize("form", ["127.0.0.1:{}", "localhost:{}"])
@@ -168,6 +203,27 @@ def test_healthcheck_asks_loopback_of_an_exporter_on_every_interface(
 def test_healthcheck_says_nothing_to_standard_error_when_all_is_well(exporter: str) -> None:
     ended = run("healthcheck", APS_LISTEN_ADDRESS=exporter)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "healthy\n", "")
+
+
+def test_healthcheck_starts_no_web_server() -> None:
+    imported = _modules_after("healthcheck", "--web.listen-address", "127.0.0.1:1")
+    assert "aps_exporter.cli.healthcheck" in imported
+    assert {"aiohttp", "prometheus_client"} & imported == set()
+
+
+def test_modules_of_a_command_that_serves_are_told() -> None:
+    assert "aiohttp" in _modules_after("check", "127.0.0.1:1")
+
+
+def _modules_after(*arguments: str) -> set[str]:
+    """What is imported once this command has ended."""
+    program = (
+        f"import sys; from aps_exporter.cli import main; main({arguments!r}); print(*sys.modules)"
+    )
+    ended = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True
+    )
+    return set(ended.stdout.splitlines()[-1].split())
 
 
 @pytest.fixture

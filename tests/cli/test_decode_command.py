@@ -1,6 +1,7 @@
 import io
 import json
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from tests.protocol.frames import bare_row, framed, online_row, round_reply
 
 STATUS = b"APS110015000202\n"
 POWER_OF_DAY = framed("0003", b"00" + bytes.fromhex("06550003" + "17000142"))
+SECONDS_FOR_A_MEGABYTE = 5.0
+"""Of the processor: several times what it takes, and far less than if each reply cost the rest."""
+
 A_DAY_THAT_IS_NONE = round_reply(measured_at="20231320151934")
 
 YC600 = "01f3" + "0070" + "0014" + "00e4" + "0015" + "00e4"
@@ -196,6 +200,32 @@ def test_raw_replies_without_line_feeds_may_follow_each_other(decode: Decode) ->
     assert decode(glued).kinds == ["status", "power_of_day", "status"]
 
 
+@pytest.mark.parametrize("space", [b"\n", b"\n\n\n", b"\r\n", b"\r\n\r\n", b" ", b" \t\r\n\v\f"])
+def test_white_space_between_and_behind_raw_replies_is_skipped(
+    space: bytes, decode: Decode
+) -> None:
+    outcome = decode(b"".join(reply + space for reply in (STATUS, POWER_OF_DAY, STATUS)))
+    assert (outcome.kinds, outcome.status) == (["status", "power_of_day", "status"], 0)
+
+
+@pytest.mark.parametrize("line_end", [b"\r\n", b"\n"], ids=["CRLF", "LF"])
+def test_raw_replies_may_be_lines_of_a_text_file(line_end: bytes, decode: Decode) -> None:
+    lines = [reply.removesuffix(b"\n") + line_end for reply in (STATUS, POWER_OF_DAY, STATUS)]
+    outcome = decode(b"".join(lines))
+    assert (outcome.kinds, outcome.status) == (["status", "power_of_day", "status"], 0)
+
+
+@pytest.mark.parametrize("status", [STATUS, STATUS.rstrip()], ids=["line fed", "glued"])
+def test_megabyte_of_raw_replies_is_decoded_to_the_last_in_little_time(
+    status: bytes, decode: Decode
+) -> None:
+    count = 1_000_000 // len(status)
+    began = time.process_time()
+    outcome = decode(status * count)
+    assert time.process_time() - began < SECONDS_FOR_A_MEGABYTE
+    assert (len(outcome.printed.splitlines()), outcome.status) == (count, 0)
+
+
 def test_raw_replies_before_a_cut_one_are_printed(decode: Decode) -> None:
     outcome = decode(STATUS + POWER_OF_DAY + STATUS[:-3])
     assert (outcome.kinds, outcome.status) == (["status", "power_of_day", "error"], 1)
@@ -206,6 +236,16 @@ def test_raw_bytes_that_are_no_reply_end_the_reading(decode: Decode) -> None:
     outcome = decode(STATUS + b"HTTP/1.1 400 Bad Request\r\n" + STATUS)
     assert (outcome.kinds, outcome.status) == (["status", "error"], 1)
     assert outcome.objects[-1]["error"] == "framing"
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"\x00", b"rubbish", b"\r\n\r\nrubbish\n", b"APS", b"APX110015000202\n", b"rubbish" * 5_000],
+    ids=["zero", "text", "lines", "cut", "other magic", "much"],
+)
+def test_garbage_behind_raw_replies_is_one_error(garbage: bytes, decode: Decode) -> None:
+    outcome = decode(STATUS + POWER_OF_DAY + garbage)
+    assert (outcome.kinds, outcome.status) == (["status", "power_of_day", "error"], 1)
 
 
 def test_malformed_raw_reply_does_not_end_the_reading(decode: Decode) -> None:

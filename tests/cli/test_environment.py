@@ -1,13 +1,15 @@
 """Where values come from besides flags: `.env`, misspelt names, features to come, and secrets."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from aps_exporter.cli import main
 from aps_exporter.config import Config, load
-from tests.cli.variables import GOOD, LATER, configured, loaded, only_fault
+from tests.cli.console import TRACEBACK, run
+from tests.cli.variables import GOOD, LATER, MASKED, configured, loaded, only_fault
 
 SECRET = "kT7-never-to-be-seen"  # noqa: S105 - planted, to be looked for
 
@@ -26,6 +28,20 @@ def test_environment_wins_over_dotenv() -> None:
     _write_dotenv("APS_REFRESH=600", "APS_STALE_AFTER=1800")
     config = configured(APS_REFRESH="120")
     assert (config.refresh, config.stale_after) == (120, 1800)
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_empty_variable_in_the_environment_does_not_hide_the_one_in_dotenv(empty: str) -> None:
+    _write_dotenv("APS_REFRESH=600", "APS_LOG_LEVEL=debug")
+    config = configured(APS_REFRESH=empty, APS_LOG_LEVEL=empty)
+    assert (config.refresh, config.log_level) == (600, "debug")
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_empty_hosts_in_the_environment_do_not_hide_those_in_dotenv(empty: str) -> None:
+    _write_dotenv("APS_ECU_HOSTS=roof=192.168.1.20")
+    os.environ["APS_ECU_HOSTS"] = empty
+    assert [target.name for target in load({}).config().targets] == ["roof"]
 
 
 def test_flag_wins_over_dotenv(served: list[Config]) -> None:
@@ -132,6 +148,87 @@ def test_variable_of_a_later_feature_is_a_fault(variable: str) -> None:
 def test_fault_of_a_secret_file_names_the_variable_that_was_set(variable: str) -> None:
     Path("secret").write_text(SECRET, encoding="utf-8")
     assert only_fault(**{variable: "secret"}).startswith(variable)
+
+
+@pytest.mark.parametrize("variable", [name for name in LATER if name not in MASKED])
+def test_fault_of_a_later_variable_shows_its_value(variable: str) -> None:
+    assert only_fault(**{variable: "x"}).startswith(f"{variable}=x: expected ")
+
+
+@pytest.mark.parametrize("variable", MASKED)
+def test_fault_of_a_later_variable_that_may_hold_a_secret_masks_it(variable: str) -> None:
+    assert only_fault(**{variable: SECRET}).startswith(f"{variable}=********: expected ")
+
+
+def test_later_flag_is_a_fault_that_shows_its_value(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "192.168.1.20", "--web.config.file", "tls.yml"]) == 2
+    assert capsys.readouterr().err.startswith("aps-exporter: --web.config.file=tls.yml: expected ")
+
+
+@pytest.mark.parametrize(
+    ("variables", "holds"),
+    [
+        ({"APS_STALE_AFTER": "899"}, 900),
+        ({"APS_STALE_AFTER": "60"}, 900),
+        ({"APS_STALE_AFTER": "1799", "APS_REFRESH": "600"}, 1800),
+        ({"APS_STALE_AFTER": "60", "APS_REFRESH": "60"}, 180),
+    ],
+)
+def test_staleness_below_three_rounds_warns_with_what_holds(
+    variables: dict[str, str], holds: int
+) -> None:
+    (warning,) = loaded(**variables).warnings
+    assert warning.startswith(f"APS_STALE_AFTER={variables['APS_STALE_AFTER']}: ")
+    assert re.findall(r"\d+", warning.partition(": ")[2]) == [str(holds)]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"APS_REFRESH": "600"},
+        {"APS_REFRESH": "3600"},
+        {"APS_STALE_AFTER": "900"},
+        {"APS_STALE_AFTER": "1800", "APS_REFRESH": "600"},
+        {"APS_STALE_AFTER": "180", "APS_REFRESH": "60"},
+    ],
+    ids=str,
+)
+def test_staleness_of_three_rounds_or_by_default_does_not_warn(variables: dict[str, str]) -> None:
+    assert loaded(**variables).warnings == ()
+
+
+@pytest.mark.parametrize("command", ["config", "serve"])
+@pytest.mark.usefixtures("served")
+def test_staleness_below_three_rounds_is_told_by_the_command(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.environ.update({"APS_ECU_HOSTS": "192.168.1.20", "APS_STALE_AFTER": "300"})
+    assert main([command]) == 0
+    assert "APS_STALE_AFTER=300: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["config"],
+        ["serve", "192.168.1.20"],
+        ["demo", "--web.listen-address", "127.0.0.1:0"],
+        ["check", "127.0.0.1:1"],
+        ["healthcheck", "--web.listen-address", "127.0.0.1:1"],
+        ["decode", "reply"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_working_directory_that_was_deleted_ends_in_no_traceback(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    deleted = tmp_path / "deleted"
+    deleted.mkdir()
+    os.chdir(deleted)
+    deleted.rmdir()
+    ended = run(*arguments)
+    assert ended.returncode in {0, 1, 2}
+    assert TRACEBACK not in ended.stdout + ended.stderr
 
 
 @pytest.fixture(

@@ -1,11 +1,14 @@
 """`simulate` and `demo`."""
 
 import json
+import os
 import re
 import socket
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from aps_exporter.clock import Clock
 from aps_exporter.config import Config
 from aps_exporter.errors import ConfigError
-from tests.cli.console import PATIENCE_SECONDS, Start, connect, get, running, status_of
+from tests.cli.console import (
+    EITHER_FAMILY_FIRST,
+    PATIENCE_SECONDS,
+    Running,
+    Start,
+    connect,
+    get,
+    running,
+    status_of,
+)
 from tests.protocol.captures import CAPTURE_FILE, capture_named
 
 INFO = b"APS1100160001END\n"
@@ -25,6 +37,15 @@ REPLAYED = "ecur-yc600x7-2020-11-24"
 
 ON_A_FREE_PORT = ("--listen", "127.0.0.1:0")
 LISTEN = ("--web.listen-address", "127.0.0.1:0")
+
+OWN_ADDRESSES = ["127.0.0.1", *(["127.0.0.2"] if sys.platform == "linux" else [])]
+"""Linux has all of 127.0.0.0/8; what listens on 127.0.0.1 alone is not found on the others."""
+
+ALONE_SECONDS = 4.0
+"""At a speed of 300, four rounds and more than the 900 seconds after which values are withdrawn."""
+
+ROUNDS_WHILE_ALONE = 3
+"""With room for a busy machine; asking them itself, a test would cause two."""
 
 BAD_OPTIONS = {
     "--inverters": ["qs9:1", "qs1:x", "qs1:-1", "qs1:0", "qs1:301", ":3", "qs1:1;ds3:1", "qs1:1,"],
@@ -194,6 +215,57 @@ def test_glob_that_no_capture_matches_is_refused(capsys: pytest.CaptureFixture[s
     assert "'ecu-3-*'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "named"),
+    [
+        (("--fault", "zero-glitch"), "--fault=zero-glitch"),
+        (("--fault", "offline"), "--fault=offline"),
+        (("--fault", "silent", "--fault", "offline"), "--fault=offline"),
+        (("--inverters", "qs1:1"), "--inverters"),
+        (("--speed", "60"), "--speed"),
+        (("--real-sun",), "--real-sun"),
+    ],
+    ids=" ".join,
+)
+def test_what_a_replay_ignores_is_refused_by_its_name(
+    option: tuple[str, ...], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replay = ("--replay", str(CAPTURE_FILE), "--only", REPLAYED)
+    assert status_of("simulate", *ON_A_FREE_PORT, *replay, *option) == 2
+    assert capsys.readouterr().err.startswith(f"aps-exporter: {named}: a replay ")
+
+
+def test_everything_that_a_replay_ignores_is_named_at_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ("--fault", "offline", "--inverters", "qs1:1", "--speed", "60", "--real-sun")
+    assert status_of("simulate", "--replay", str(CAPTURE_FILE), *options) == 2
+    complaint = capsys.readouterr().err
+    names = ("--fault=offline", "--inverters", "--speed", "--real-sun")
+    assert [name for name in names if name not in complaint] == []
+
+
+def test_replay_takes_the_faults_of_the_connection(start: Start) -> None:
+    replay = ("--replay", str(CAPTURE_FILE), "--only", REPLAYED)
+    simulator = start("simulate", *ON_A_FREE_PORT, *replay, "--fault", "close")
+    with connect(simulator.address) as connection:
+        assert connection.recv(1) == b""
+
+
+def test_only_without_a_replay_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of("simulate", *ON_A_FREE_PORT, "--only", REPLAYED) == 2
+    assert capsys.readouterr().err.startswith(f"aps-exporter: --only={REPLAYED}: ")
+
+
+@pytest.mark.parametrize("seed", EITHER_FAMILY_FIRST)
+@pytest.mark.parametrize("host", OWN_ADDRESSES)
+def test_simulate_on_a_port_without_a_host_listens_on_all_interfaces(
+    host: str, seed: str, start: Start
+) -> None:
+    address = start("simulate", "--listen", ":0", PYTHONHASHSEED=seed).address
+    assert _ask(f"{host}{address}", INFO)[9:13] == b"0001"
+
+
 def test_demo_serves_the_power_of_ecu_inverters_and_channels(start: Start) -> None:
     demo = start("demo", *LISTEN, "--inverters", "qs1:2,yc600:1", APS_ECU_PAUSE="0")
     samples = _samples(get(demo.address, "/metrics")[1])
@@ -211,18 +283,45 @@ def test_demo_says_where_its_pages_are(start: Start) -> None:
     assert [get(address, path)[0] for address, path in urls] == [200, 200]
 
 
-def test_demo_listens_on_loopback_port_10899_unless_told_otherwise(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    configs = []
+@pytest.fixture
+def demoed(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
+    """The configurations that `demo` was run with; nothing is served."""
+    configs: list[Config] = []
 
     def refuse(config: Config, _: Clock, **__: object) -> None:
         configs.append(config)
         raise ConfigError("seen enough")
 
     monkeypatch.setattr("aps_exporter.app.running_exporter", refuse)
-    assert status_of("demo") == 2
-    assert [str(config.listen) for config in configs] == ["127.0.0.1:10899"]
+    return configs
+
+
+def test_demo_listens_on_loopback_port_10899_unless_told_otherwise(demoed: list[Config]) -> None:
+    status_of("demo")
+    assert [str(config.listen) for config in demoed] == ["127.0.0.1:10899"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "flags", "listen"),
+    [
+        ("127.0.0.1:9001", (), "127.0.0.1:9001"),
+        (":9001", (), ":9001"),
+        ("127.0.0.1:9001", ("--web.listen-address", "127.0.0.1:9002"), "127.0.0.1:9002"),
+        ("", (), "127.0.0.1:10899"),
+    ],
+)
+def test_demo_listens_where_its_flag_says_or_else_the_environment(
+    variable: str, flags: tuple[str, ...], listen: str, demoed: list[Config]
+) -> None:
+    os.environ["APS_LISTEN_ADDRESS"] = variable
+    status_of("demo", *flags)
+    assert [str(config.listen) for config in demoed] == [listen]
+
+
+def test_demo_listens_where_dotenv_says(demoed: list[Config]) -> None:
+    Path(".env").write_text("APS_LISTEN_ADDRESS=127.0.0.1:9001\n", encoding="utf-8")
+    status_of("demo")
+    assert [str(config.listen) for config in demoed] == ["127.0.0.1:9001"]
 
 
 def test_demo_at_high_speed_sees_round_after_round(start: Start) -> None:
@@ -241,3 +340,45 @@ def test_demo_with_the_sun_down_has_every_inverter_offline(start: Start) -> None
     samples = _samples(get(demo.address, "/metrics")[1])
     assert set(samples["aps_inverter_online"].values()) == {0}
     assert samples["aps_inverter_power_watts"] == {}
+
+
+@pytest.fixture(scope="module")
+def left_alone() -> Iterator[dict[str, Running]]:
+    """A demo by its speed, some seconds after it last was asked anything."""
+    flags = (*LISTEN, "--inverters", "qs1:2", "--speed")
+    with ExitStack() as stack:
+        demos = {
+            speed: stack.enter_context(running("demo", *flags, speed)) for speed in ("60", "300")
+        }
+        for demo in demos.values():
+            demo.wait_for("(ECU found)")
+        time.sleep(ALONE_SECONDS)
+        yield demos
+
+
+@pytest.mark.parametrize("speed", ["60", "300"])
+def test_demo_that_nobody_asked_has_power_all_the_same(
+    speed: str, left_alone: dict[str, Running]
+) -> None:
+    (entry,) = json.loads(get(left_alone[speed].address, "/api/v1/snapshots")[1])["ecus"]
+    powers = [inverter["power_watts"] for inverter in entry["inverters"]["inverters"]]
+    assert len(powers) == 2
+    assert min(channel for channels in powers for channel in channels) > 0
+
+
+@pytest.mark.parametrize("speed", ["60", "300"])
+def test_metrics_of_a_demo_that_nobody_asked_have_power_all_the_same(
+    speed: str, left_alone: dict[str, Running]
+) -> None:
+    samples = _samples(get(left_alone[speed].address, "/metrics")[1])
+    inverters = samples["aps_inverter_power_watts"]
+    assert (len(inverters), samples["aps_ecu_power_watts"]) == (
+        2,
+        {"216000000001": sum(inverters.values())},
+    )
+    assert min(inverters.values()) > 0
+
+
+def test_demo_reads_every_round_though_nobody_asks(left_alone: dict[str, Running]) -> None:
+    samples = _samples(get(left_alone["300"].address, "/metrics")[1])
+    assert sum(samples["aps_refreshes_total"].values()) >= ROUNDS_WHILE_ALONE

@@ -18,6 +18,28 @@ UNDER_WAY_SECONDS = 0.2
 
 LISTEN = ("--web.listen-address", "127.0.0.1:0")
 
+COMMANDS_THAT_RUN = [
+    ("serve", *LISTEN, "127.0.0.1:1"),
+    ("demo", *LISTEN),
+    ("simulate", "--listen", "127.0.0.1:0"),
+]
+INTERPRETER_MILLISECONDS = 100
+"""So long the interpreter may take until it runs anything of ours; no command can help that."""
+
+DROPS_EXCEPTIONS = """
+import contextlib, signal, sys
+
+class SendsSigterm:
+    def find_spec(self, name, *_):
+        if name == "asyncio":
+            sys.meta_path.remove(self)
+            with contextlib.suppress(BaseException):
+                signal.raise_signal(signal.SIGTERM)
+
+sys.meta_path.insert(0, SendsSigterm())
+"""
+"""A sitecustomize.py: SIGTERM comes while asyncio is imported, where what is raised gets lost."""
+
 of_each_signal = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 
 
@@ -26,6 +48,13 @@ def _stops_well(running: Running, number: signal.Signals = signal.SIGTERM) -> No
     assert status == 0
     assert seconds < LONGEST_STOP_SECONDS
     assert [word for word in ("Traceback", "Warning", "never") if word in running.output] == []
+
+
+def _takes_sigterm(pid: int) -> bool:
+    """Whether the process has a handler for SIGTERM."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    caught = int(status.partition("SigCgt:")[2].split()[0], base=16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +181,44 @@ def test_simulate_ends_while_a_client_stays_connected(
         another.sendall(b"APS11")
         time.sleep(UNDER_WAY_SECONDS)
         _stops_well(simulator, number)
+
+
+@pytest.mark.parametrize("milliseconds", [50, 100, 200, 300])
+@pytest.mark.parametrize("command", COMMANDS_THAT_RUN, ids=lambda command: command[0])
+def test_sigterm_right_after_the_start_ends_well(
+    command: tuple[str, ...], milliseconds: int, start: Start
+) -> None:
+    begun = start(*command)
+    time.sleep(milliseconds / 1_000)
+    status, seconds = begun.stop()
+    in_the_interpreter = {-signal.SIGTERM} if milliseconds <= INTERPRETER_MILLISECONDS else set()
+    assert status in {0, *in_the_interpreter}
+    assert seconds < LONGEST_STOP_SECONDS
+    assert [word for word in ("Traceback", "Warning", "never") if word in begun.output] == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("milliseconds", [0, 20, 50, 100, 200, 300])
+@pytest.mark.parametrize("command", COMMANDS_THAT_RUN, ids=lambda command: command[0])
+def test_sigterm_ends_well_from_the_moment_it_is_taken(
+    command: tuple[str, ...], milliseconds: int, start: Start
+) -> None:
+    begun = start(*command)
+    while not _takes_sigterm(begun.process.pid):
+        time.sleep(0.001)
+    time.sleep(milliseconds / 1_000)
+    _stops_well(begun)
+
+
+@pytest.mark.parametrize("command", COMMANDS_THAT_RUN, ids=lambda command: command[0])
+def test_sigterm_is_not_lost_where_python_drops_exceptions(
+    command: tuple[str, ...], tmp_path: Path, start: Start
+) -> None:
+    """While modules load there is such code, in C, in `__del__` and behind `except:`."""
+    (tmp_path / "sitecustomize.py").write_text(DROPS_EXCEPTIONS, encoding="utf-8")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", str(tmp_path))])
+    begun = start(*command, PYTHONPATH=path)
+    try:
+        assert begun.process.wait(LONGEST_STOP_SECONDS) == 0
+    finally:
+        begun.process.kill()

@@ -71,6 +71,9 @@ LATER: Final = [
     ),
 ]
 
+MASKED: Final = ["APS_INFLUXDB_URL", "APS_INFLUXDB_TOKEN", "APS_INFLUXDB_PASSWORD"]
+"""Of those, what may hold a secret."""
+
 
 def loaded(**environment: str) -> Loaded:
     os.environ.update({"APS_ECU_HOSTS": "192.168.1.20", **environment})

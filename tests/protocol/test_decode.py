@@ -131,6 +131,12 @@ def test_largest_numbers_are_kept_as_they_are() -> None:
         ("20231120156034", None),
         ("2023112015193a", None),
         ("ffffffffffffff", None),
+        ("00010101000000", None),
+        ("19991231235959", None),
+        ("20000101000000", datetime(2000, 1, 1)),  # noqa: DTZ001 -- ECU local time
+        ("20991231235959", datetime(2099, 12, 31, 23, 59, 59)),  # noqa: DTZ001 -- ECU local time
+        ("21000101000000", None),
+        ("99991231235959", None),
     ],
 )
 def test_last_ema_contact_is_a_moment_or_nothing(moment: str, expected: datetime | None) -> None:

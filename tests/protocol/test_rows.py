@@ -261,6 +261,28 @@ def test_round_without_a_real_time_is_malformed(measured_at: str) -> None:
     assert said(round_reply(QS1, measured_at=measured_at)) == MALFORMED
 
 
+@pytest.mark.parametrize(
+    "measured_at",
+    [
+        "00010101000000",
+        "19700101000000",
+        "19991231235959",
+        "21000101000000",
+        "99991231235959",
+    ],
+)
+def test_round_of_a_year_without_ecus_is_malformed(measured_at: str) -> None:
+    assert said(round_reply(QS1, measured_at=measured_at)) == MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("measured_at", "expected"),
+    [("20000101000000", "2000-01-01T00:00:00"), ("20991231235959", "2099-12-31T23:59:59")],
+)
+def test_round_of_the_first_or_last_year_of_ecus_is_kept(measured_at: str, expected: str) -> None:
+    assert said(round_reply(QS1, measured_at=measured_at))["measured_at"] == expected
+
+
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 256, 65_535])
 def test_row_count_that_does_not_fill_the_reply_is_malformed(count: int) -> None:
     assert said(round_reply(QS1, DS3L, count=count)) == MALFORMED

@@ -66,6 +66,7 @@ async def test_metrics_can_be_filtered_by_name() -> None:
         ("deflate", False),
         ("gzip;q=0", False),
         ("gzip; q=0.0", False),
+        ("GZIP; Q=0", False),
         ("identity", False),
         ("*;q=nonsense", False),
     ],
