@@ -135,14 +135,16 @@ async def _listen(runner: web.AppRunner, address: ListenAddress) -> int:
         await site.start()
     except OSError as error:
         raise CannotListenError(str(address), error) from error
-    port: int = runner.addresses[0][1]
+    # On every interface and a free port, IPv4 and IPv6 each get their own: tell the one of IPv4.
+    told = min(runner.addresses, key=len)
+    port: int = told[1]
     return port
 
 
 def _is_no_bad_request(record: logging.LogRecord) -> bool:
     """Keeps bytes that are no HTTP out of the log: anybody on the LAN can send some."""
     error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, HttpProcessingError)
+    return not isinstance(error, HttpProcessingError | web.RequestPayloadError)
 
 
 def _stop_signal() -> asyncio.Event:

@@ -1,6 +1,7 @@
 """The commands. Each imports what it needs when it runs: `decode` starts no web server."""
 
 import argparse
+import os
 import pkgutil
 import signal
 import sys
@@ -15,6 +16,9 @@ EXIT_FAILED: Final = 1
 EXIT_BAD_INPUT: Final = 2
 EXIT_INTERRUPTED: Final = 130
 
+_COMMANDS_THAT_RUN_ON: Final = tuple(
+    f"{__name__}.{function}" for function in ("serve:serve", "simulate:demo", "simulate:simulate")
+)
 _TOP_LEVEL_FLAGS: Final = ("-h", "--help", "--version")
 
 
@@ -24,8 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in _TOP_LEVEL_FLAGS):
         arguments.insert(0, "serve")
     options = _parser().parse_args(arguments)
-    # Until a command takes the signal itself, it ends the process as quietly.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_OK))
+    if options.command in _COMMANDS_THAT_RUN_ON:
+        # Until the command takes the signal itself there is nothing to clean up. An exception
+        # instead could be lost, or found, in the middle of an import.
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(EXIT_OK))
     try:
         command: Callable[[argparse.Namespace], int] = pkgutil.resolve_name(options.command)
         return command(options)

@@ -38,7 +38,8 @@ class EcuServer:
             OSError: cannot listen there.
         """
         server = await asyncio.start_server(self._accept, host, port)
-        bound: int = server.sockets[0].getsockname()[1]
+        # On every interface and a free port, IPv4 and IPv6 each get their own: tell IPv4's.
+        bound: int = min((s.getsockname() for s in server.sockets), key=len)[1]
         if "refuse" in self._faults:
             server.close()
             await server.wait_closed()

@@ -29,7 +29,7 @@ REPLAY = ("--replay", str(CAPTURE_FILE), "--only")
 NIGHT = "no inverter is online."
 NOTES = {
     "empty list": ((*REPLAY, "ecuc-empty-list-2026-04-26"), "the list of inverters is empty"),
-    "zero glitch": (("--fault", "zero-glitch"), "some values cannot be true and are shown as '-'"),
+    "zero glitch": (("--fault", "zero-glitch"), "some values cannot be true and are not believed"),
     "captured night": ((*REPLAY, "ecuc-qs1x5-2022-05-17-night"), NIGHT),
     "simulated night": (("--sun", "00:30"), NIGHT),
 }
