@@ -339,13 +339,20 @@ def test_check_as_json_is_not_mixed_with_warnings(ecu: str, check: Check) -> Non
     assert (outcome.entry["up"], "APS_ECU_TIMOUT" in outcome.progress) == (True, True)
 
 
-def test_check_interrupted_while_the_ecu_is_silent_ends_with_status_130(start: Start) -> None:
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)],
+    ids=["SIGINT", "SIGTERM"],
+)
+def test_check_that_is_stopped_while_the_ecu_is_silent_does_not_pass_for_well(
+    number: signal.Signals, expected: int, start: Start
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(20)
         check_command = start("check", f"127.0.0.1:{silent.getsockname()[1]}")
         with silent.accept()[0]:
-            status, seconds = check_command.stop(signal.SIGINT)
-    assert status == 130
+            status, seconds = check_command.stop(number)
+    assert status == expected
     assert seconds < 3
     assert [word for word in (TRACEBACK, "Warning", "never") if word in check_command.output] == []
 

@@ -221,6 +221,8 @@ def test_glob_that_no_capture_matches_is_refused(capsys: pytest.CaptureFixture[s
         ("--inverters qs1:1", "--inverters"),
         ("--speed 60", "--speed"),
         ("--real-sun", "--real-sun"),
+        ("--sun 12:00", "--sun"),
+        ("--model ecu-r-pro", "--model"),
     ],
 )
 def test_what_a_replay_ignores_is_refused_by_its_name(

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -24,7 +25,7 @@ Series = dict[tuple[str, ...], float]
 """Values by the values of the labels that were asked for."""
 
 SAYS_PROMETHEUS: Final = r'msg="Listening on".* address=(\S+)'
-SCRAPED_WITHIN_SECONDS: Final = 15
+SCRAPED_WITHIN_SECONDS: Final = 30
 
 CAPTURES: Final[list[dict[str, Any]]] = json.loads(CAPTURE_FILE.read_text(encoding="utf-8"))
 MADE_UP_ECU: Final = "216000000001"
@@ -122,6 +123,9 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
 def _wait_until_scraped(server: Prometheus) -> None:
     every_job = {(plant.job,) for plant in PLANTS}
     deadline = time.monotonic() + SCRAPED_WITHIN_SECONDS
+    while get(server.address, "/-/ready").status != HTTPStatus.OK:  # it listens before it is ready
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     while server.series('aps_query_success{query="signal"} == 1', "job").keys() != every_job:
         assert time.monotonic() < deadline, server.ask("targets")
         time.sleep(0.1)
