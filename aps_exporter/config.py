@@ -363,7 +363,6 @@ def load(
     faults: list[str] = []
     dotenv = Path(".env")
     try:
-        dotenv = Path.cwd() / dotenv
         text_of_dotenv = dotenv.read_text(encoding="utf-8") if dotenv.is_file() else ""
         if text_of_dotenv:
             env.read_env(dotenv, recurse=False)

@@ -80,8 +80,8 @@ def _doubts(snapshot: Snapshot) -> Iterator[str]:
         yield "the list of inverters is empty, though the ECU says that all is well with it."
     if snapshot.unknown_rows_of_round:
         yield (
-            f"{snapshot.unknown_rows_of_round} inverters are of a model that cannot be read yet; "
-            "please open an issue with their model and the ECU's firmware."
+            f"rows of a model that cannot be read yet: {snapshot.unknown_rows_of_round}. "
+            "Please open an issue with that inverter's model and the ECU's firmware."
         )
     rejected = {
         reason: count

@@ -207,12 +207,16 @@ def test_staleness_below_three_rounds_is_told_by_the_command(
     assert "APS_STALE_AFTER=300: " in capsys.readouterr().err
 
 
+NOT_THIS_MACHINES = "192.0.2.1:10899"
+"""An address for documentation: nobody can listen there, so the command ends by itself."""
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ["config"],
-        ["serve", "192.168.1.20"],
-        ["demo", "--web.listen-address", "127.0.0.1:0"],
+        ["serve", "127.0.0.1:1", "--web.listen-address", NOT_THIS_MACHINES],
+        ["demo", "--web.listen-address", NOT_THIS_MACHINES],
         ["check", "127.0.0.1:1"],
         ["healthcheck", "--web.listen-address", "127.0.0.1:1"],
         ["decode", "reply"],
@@ -249,6 +253,10 @@ def planted(request: pytest.FixtureRequest) -> dict[str, str]:
     variables: dict[str, str] = request.param
     os.environ.update({"APS_ECU_HOSTS": "192.168.1.20", "APS_LOG_LEVEL": "debug", **variables})
     return variables
+
+
+NOT_THIS_MACHINES = "192.0.2.1:10899"
+"""An address for documentation: nobody can listen there, so the command ends by itself."""
 
 
 @pytest.mark.parametrize(

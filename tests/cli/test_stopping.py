@@ -23,7 +23,7 @@ COMMANDS_THAT_RUN = [
     ("demo", *LISTEN),
     ("simulate", "--listen", "127.0.0.1:0"),
 ]
-INTERPRETER_MILLISECONDS = 100
+INTERPRETER_MILLISECONDS = 200
 """So long the interpreter may take until it runs anything of ours; no command can help that."""
 
 DROPS_EXCEPTIONS = """
