@@ -72,7 +72,8 @@ def check(capsys: pytest.CaptureFixture[str]) -> Check:
     """Runs `check` on an ECU that is to answer fast."""
 
     def run_check(*arguments: str, **environment: str) -> Outcome:
-        os.environ.update({"APS_ECU_PAUSE": "0", "APS_ECU_TIMEOUT": "0.3", **environment})
+        of_its_own = {"APS_ECU_PAUSE": "0", "APS_ECU_TIMEOUT": "0.3", "APS_TIMEZONE": "UTC"}
+        os.environ.update({**of_its_own, **environment})
         status = status_of("check", *arguments)
         return Outcome(status, *capsys.readouterr())
 
