@@ -23,7 +23,7 @@ from prometheus_client import (
 
 from aps_exporter import __version__
 from aps_exporter.beliefs import EcuBeliefs
-from aps_exporter.cache import EcuCache, EcuClaims
+from aps_exporter.cache import REFRESH_TASK, EcuCache, EcuClaims
 from aps_exporter.clock import Clock, RealClock
 from aps_exporter.config import Config, ListenAddress, Target
 from aps_exporter.ecu.client import EcuClient
@@ -38,8 +38,6 @@ logger = logging.getLogger(__name__)
 
 SHUTDOWN_SECONDS: Final = 1.0
 """How long answers under way may take once the exporter is told to stop."""
-
-REFRESH_TASK: Final = "refresh"
 
 
 def build_caches(

@@ -30,6 +30,9 @@ from aps_exporter.target_record import TargetRecord
 
 logger = logging.getLogger(__name__)
 
+REFRESH_TASK: Final = "refresh"
+"""The name under which errors nobody expected are counted."""
+
 LONGEST_WAIT_SECONDS: Final = 4.0
 """How long after a refresh began a scrape may still wait for it."""
 
@@ -197,7 +200,7 @@ class EcuCache:
             await self._ask_and_retry(refresh, began)
         except Exception:  # the edge of an ECU's task: logged, counted, and it goes on
             logger.exception("internal error", extra={"target": self.target})
-            self._count_internal_error("refresh")
+            self._count_internal_error(REFRESH_TASK)
             self._failing = True
             self._schedule.failed(self._clock.monotonic(), any_reply=False)
         finally:
@@ -286,21 +289,21 @@ class EcuCache:
         self._record.answered(query.name, reply, self._clock.now())
 
     def _hear_info(self, reading: EcuReading) -> None:
-        if self._beliefs is None or self._beliefs.ecu != reading.ecu:
+        beliefs = self._beliefs
+        if beliefs is None or beliefs.ecu != reading.ecu:
             self._claims.claim(reading.ecu, self.target)
-            self._meet(reading)
+            beliefs = self._meet(reading)
         self._ecu = reading.ecu
-        if self._beliefs is not None:
-            self._beliefs.hear_info(
-                reading, self._clock.monotonic(), self._clock.now(), self._schedule.period_seconds
-            )
+        beliefs.hear_info(
+            reading, self._clock.monotonic(), self._clock.now(), self._schedule.period_seconds
+        )
 
-    def _meet(self, reading: EcuReading) -> None:
+    def _meet(self, reading: EcuReading) -> EcuBeliefs:
         """An ECU not met before answers here: nothing known of another one holds for it."""
         if self._beliefs is not None:
             self._claims.release(self._beliefs.ecu)
             self._schedule = self._new_schedule()
-        self._beliefs = self._new_beliefs(reading.ecu)
+        self._beliefs = beliefs = self._new_beliefs(reading.ecu)
         logger.info(
             "ECU found",
             extra={
@@ -310,6 +313,7 @@ class EcuCache:
                 "firmware": reading.firmware,
             },
         )
+        return beliefs
 
     def _hear_round(self, reading: RoundReading) -> None:
         if self._beliefs is None:

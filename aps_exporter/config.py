@@ -326,7 +326,7 @@ class Loaded:
         values: parsed values by variable; None where there is none.
         shown: values as text by variable, secrets masked.
         faults: one line for each bad value.
-        warnings: one line for each APS_ variable that does nothing.
+        warnings: one line for each APS_ variable that does nothing, or not what it says.
     """
 
     values: Mapping[str, Any]

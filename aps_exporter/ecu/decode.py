@@ -6,6 +6,7 @@ Nothing here judges whether a value can be true; that is for `plausibility`.
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date, datetime, time
 from typing import Final, TypeVar
 
@@ -114,15 +115,18 @@ def _info(reply: Reply) -> EcuReading:
     head = read_record(InfoHead, cursor)
     if not is_ecu_id(head.ecu):
         raise MalformedReplyError("malformed", f"expected an ECU id of 12 digits, got {head.ecu!r}")
-    lifetime_energy_joules = head.lifetime_energy * JOULES_PER_TENTH_KWH
-    today_energy_joules = head.today_energy * JOULES_PER_HUNDREDTH_KWH
+    reading = EcuReading(
+        ecu=head.ecu,
+        lifetime_energy_joules=head.lifetime_energy * JOULES_PER_TENTH_KWH,
+        power_watts=head.power,
+        today_energy_joules=head.today_energy * JOULES_PER_HUNDREDTH_KWH,
+        inverters=None,
+        inverters_online=None,
+    )
     if head.layout == "01":
         full = read_record(InfoLayout01, cursor)
-        return EcuReading(
-            ecu=head.ecu,
-            lifetime_energy_joules=lifetime_energy_joules,
-            power_watts=head.power,
-            today_energy_joules=today_energy_joules,
+        return replace(
+            reading,
             inverters=full.inverters,
             inverters_online=full.inverters_online,
             firmware=_text(full.firmware),
@@ -133,11 +137,8 @@ def _info(reply: Reply) -> EcuReading:
         )
     if head.layout == "02":
         short = read_record(InfoLayout02, cursor)
-        return EcuReading(
-            ecu=head.ecu,
-            lifetime_energy_joules=lifetime_energy_joules,
-            power_watts=head.power,
-            today_energy_joules=today_energy_joules,
+        return replace(
+            reading,
             inverters=short.inverters,
             inverters_online=short.inverters_online,
             firmware=_text(short.firmware),
