@@ -6,10 +6,11 @@ import logging
 import platform
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib import metadata
+from pathlib import Path
 from typing import Final
 
 from aiohttp import web
@@ -23,15 +24,17 @@ from prometheus_client import (
 
 from aps_exporter import __version__
 from aps_exporter.beliefs import EcuBeliefs
-from aps_exporter.cache import REFRESH_TASK, EcuCache, EcuClaims
+from aps_exporter.cache import REFRESH_TASK, EcuCache
 from aps_exporter.clock import Clock, RealClock
 from aps_exporter.config import Config, ListenAddress, Target
 from aps_exporter.ecu.client import EcuClient
-from aps_exporter.errors import CannotListenError
+from aps_exporter.ecu_claims import EcuClaims
+from aps_exporter.ecu_memory import EcuMemory
+from aps_exporter.errors import CannotListenError, StateUnavailableError
 from aps_exporter.readings import ExporterStatus
-from aps_exporter.round_time import RoundTimes
 from aps_exporter.schedule import RoundSchedule
 from aps_exporter.sinks.prometheus import EcuCollector
+from aps_exporter.state import State, open_state
 from aps_exporter.web.routes import create_web_app
 
 logger = logging.getLogger(__name__)
@@ -41,7 +44,7 @@ SHUTDOWN_SECONDS: Final = 1.0
 
 
 def build_caches(
-    config: Config, clock: Clock, internal_errors: Counter[str]
+    config: Config, clock: Clock, state: State, internal_errors: Counter[str]
 ) -> tuple[EcuCache, ...]:
     """A cache for each target."""
     claims = EcuClaims()
@@ -49,9 +52,8 @@ def build_caches(
     def count_internal_error(task: str) -> None:
         internal_errors[task] += 1
 
-    def beliefs(target: Target, ecu: str) -> EcuBeliefs:
-        times = RoundTimes(target.name, config.timezone)
-        return EcuBeliefs(target.name, ecu, times, config.stale_after)
+    def beliefs(target: Target, ecu: str, memory: EcuMemory | None) -> EcuBeliefs:
+        return EcuBeliefs(target.name, ecu, config.timezone, config.stale_after, memory)
 
     return tuple(
         EcuCache(
@@ -61,6 +63,7 @@ def build_caches(
             new_schedule=partial(RoundSchedule, config.refresh),
             new_beliefs=partial(beliefs, target),
             claims=claims,
+            state=state,
             pause=config.ecu_pause,
             count_internal_error=count_internal_error,
         )
@@ -69,8 +72,32 @@ def build_caches(
 
 
 @asynccontextmanager
+async def kept_state(folder: Path) -> AsyncIterator[State]:
+    """The state, from what was last written in this folder, and written there as it changes.
+
+    If the folder cannot be used, a warning says so and the state lives in memory only.
+    """
+    try:
+        opened, memories = await asyncio.to_thread(open_state, folder)
+    except StateUnavailableError as error:
+        logger.warning(
+            "APS_STATE_DIR cannot be used: counters will start anew at the next start",
+            extra={"detail": str(error), "hint": "make it a folder this user may write to"},
+        )
+        yield State()
+        return
+    state = State(memories)
+    try:
+        async with _beside(state.keep_writing(opened)):
+            yield state
+    finally:
+        await state.write(opened)
+        opened.close()
+
+
+@asynccontextmanager
 async def running_exporter(
-    config: Config, clock: Clock, *, on_timer: bool = False
+    config: Config, clock: Clock, state: State, *, on_timer: bool = False
 ) -> AsyncIterator[int]:
     """The exporter, serving until the context ends. Gives the port it listens on.
 
@@ -80,7 +107,7 @@ async def running_exporter(
         CannotListenError: the address is taken, or not this machine's.
     """
     internal_errors = Counter({REFRESH_TASK: 0})
-    caches = build_caches(config, clock, internal_errors)
+    caches = build_caches(config, clock, state, internal_errors)
     status = ExporterStatus(__version__, _revision(), platform.python_version(), internal_errors)
     collector = EcuCollector(caches, lambda: status)
     registry = CollectorRegistry(auto_describe=True)
@@ -91,25 +118,43 @@ async def running_exporter(
     app = create_web_app(caches, registry, collector.refresh, config.metrics_path)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
-    timers: list[asyncio.Task[None]] = []
+    timers = [cache.keep_refreshing() for cache in caches] if on_timer else []
     try:
         port = await _listen(runner, config.listen)
         for cache in caches:
             cache.start_if_due()
-        if on_timer:
-            timers = [asyncio.create_task(cache.keep_refreshing()) for cache in caches]
-        yield port
+        async with _beside(*timers):
+            yield port
     finally:
-        for timer in timers:
-            timer.cancel()
         await runner.cleanup()
         await asyncio.gather(*(cache.close() for cache in caches))
+
+
+@asynccontextmanager
+async def _beside(*coroutines: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run these beside the body, and end them with it.
+
+    The body ends with the error of the first of them that fails: nothing dies silently.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in coroutines]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 async def serve(config: Config) -> None:
     """Run the exporter until SIGTERM or SIGINT."""
     stop = _stop_signal()
-    async with running_exporter(config, RealClock()) as port:
+    async with (
+        kept_state(config.state_dir) as state,
+        running_exporter(config, RealClock(), state) as port,
+    ):
         logger.info(
             "listening",
             extra={

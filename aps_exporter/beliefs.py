@@ -2,18 +2,17 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import Final, Generic, TypeVar
+from typing import Final
+from zoneinfo import ZoneInfo
 
 from aps_exporter.ecu.models import ecu_model
-from aps_exporter.plausibility import (
-    LIKELY_CHANNEL_WATTS,
-    PHYSICAL_RANGES,
-    LifetimeCounter,
-    Quantity,
-)
+from aps_exporter.ecu_memory import EcuMemory
+from aps_exporter.energy import EnergyAccount
+from aps_exporter.inverter_beliefs import Believed, InverterBelief, believe, fresh
+from aps_exporter.plausibility import LIKELY_CHANNEL_WATTS, LifetimeCounter
 from aps_exporter.readings import (
     EcuReading,
     InverterReading,
@@ -23,6 +22,7 @@ from aps_exporter.readings import (
     Snapshot,
 )
 from aps_exporter.round_time import RoundTimes
+from aps_exporter.schedule import ScheduleMemory
 
 MOST_UNKNOWN_TYPE_CODES: Final = 8
 """Counted by name per ECU: what a LAN peer sends must not make series without end."""
@@ -38,27 +38,6 @@ LEAST_PERIODS_BEFORE_STALE: Final = 3
 
 _CHANNELS_OF_AN_UNREAD_INVERTER: Final = 4
 
-Value = TypeVar("Value", int, float)
-
-
-@dataclass(frozen=True, slots=True)
-class Believed(Generic[Value]):
-    """A value, and the moment on our monotonic clock at which it was last believed."""
-
-    value: Value
-    at: float
-
-
-Place = tuple[Quantity, str]
-"""Where in an inverter a value belongs: the quantity, and the phase or channel if it has one."""
-
-
-@dataclass(slots=True)
-class _Inverter:
-    row: InverterReading
-    heard_at: float
-    believed: dict[Place, Believed[float]] = field(default_factory=dict)
-
 
 class EcuBeliefs:
     """Takes in the readings of one ECU and tells, at any moment, what is still known.
@@ -66,27 +45,42 @@ class EcuBeliefs:
     All `at` are seconds on one monotonic clock; all `now` are wall-clock time in UTC.
     """
 
-    def __init__(self, target: str, ecu: str, times: RoundTimes, stale_after: float) -> None:
+    def __init__(
+        self,
+        target: str,
+        ecu: str,
+        zone: ZoneInfo | None,
+        stale_after: float,
+        memory: EcuMemory | None = None,
+    ) -> None:
+        """`zone` is the configured one; `memory` is what was remembered of this ECU."""
+        memory = memory or EcuMemory()
         self.ecu = ecu
         self._rejected: Counter[str] = Counter()
         self._target = target
-        self._times = times
         self._stale_after = stale_after
-        self._lifetime = LifetimeCounter()
+        self._times = RoundTimes(target, zone, memory.round_times)
+        self._lifetime = LifetimeCounter(memory.lifetime)
+        self._energy = EnergyAccount(memory.energy)
         self._info: EcuReading | None = None
         self._info_at = 0.0
         self._today: Believed[int] | None = None
         self._registered: Believed[int] | None = None
         self._info_heard: datetime | None = None
-        self._inverters: dict[str, _Inverter] = {}
+        self._inverters: dict[str, InverterBelief] = {}
         self._unknown_rows: Counter[str] = Counter()
         self._unknown_rows_of_round = 0
-        self._last_seen: dict[str, datetime] = {}
+        self._last_seen = dict(memory.last_seen)
         self._signal: Mapping[str, float] | None = None
         self._signal_at = 0.0
         self._measured_at: datetime | None = None
         self._round_at: float | None = None
         self._clock_offset_seconds: float | None = None
+
+    @property
+    def lifetime_joules(self) -> int | None:
+        """The lifetime counter that never falls."""
+        return self._lifetime.joules
 
     def hear_info(
         self, reading: EcuReading, at: float, now: datetime, round_seconds: float
@@ -94,33 +88,38 @@ class EcuBeliefs:
         """Take in an info reply."""
         self._info = reading
         self._info_at = at
-        if reading.lifetime_energy_joules is not None:
-            self._count(
-                self._lifetime.hear(
-                    reading.lifetime_energy_joules, at, self._most_watts(), round_seconds
-                )
-            )
         if reading.inverters == 0 and reading.inverters_online:  # seen on PRO 2.1.17 and ECU-C
             self._count("registered_zero")
             if reading.today_energy_joules == 0:
                 self._count("today_zero")
         else:
-            self._today = _believed(reading.today_energy_joules, at)
-            self._registered = _believed(reading.inverters, at)
+            self._today = believe(reading.today_energy_joules, at)
+            self._registered = believe(reading.inverters, at)
+        if reading.lifetime_energy_joules is not None:
+            self._count(
+                self._lifetime.hear(
+                    reading.lifetime_energy_joules, at, now, self._most_watts(), round_seconds
+                )
+            )
         self._info_heard = now
+        self._note_energy(now, round_seconds)
 
-    def hear_round(self, reading: RoundReading, at: float, now: datetime, *, new: bool) -> None:
+    def hear_round(
+        self, reading: RoundReading, at: float, now: datetime, round_seconds: float, *, new: bool
+    ) -> None:
         """Take in an inverters reply; `new` says that its round was not seen before."""
         if new:
             self._take_time_of_round(reading, at, now)
             for type_code, rows in reading.unknown_rows.items():
                 self._count_unknown_rows(type_code, rows)
         self._unknown_rows_of_round = sum(reading.unknown_rows.values())
-        if not reading.inverters:
-            if not reading.unknown_rows:
-                self._count("empty_list")
-            return
-        self._inverters = {row.inverter: self._heard(row, at, new=new) for row in reading.inverters}
+        if reading.inverters:
+            self._hear_rows(reading.inverters, at, new=new)
+        elif not reading.unknown_rows:
+            self._count("empty_list")
+        if new:
+            self._integrate(at, round_seconds)
+            self._note_energy(now, round_seconds)
 
     def hear_signal(self, reading: SignalReading, at: float) -> None:
         """Take in a signal reply."""
@@ -132,12 +131,22 @@ class EcuBeliefs:
         if self._measured_at is not None:
             self._clock_offset_seconds = (self._measured_at - visible_by).total_seconds()
 
-    def snapshot(self, at: float, round_seconds: float) -> Snapshot | None:
+    def memory(self, schedule: ScheduleMemory | None) -> EcuMemory:
+        """What is to be remembered of this ECU at this moment."""
+        return EcuMemory(
+            lifetime=self._lifetime.memory,
+            energy=self._energy.memory,
+            last_seen=dict(self._last_seen),
+            round_times=self._times.memory,
+            schedule=schedule,
+        )
+
+    def snapshot(self, at: float, now: datetime, round_seconds: float) -> Snapshot | None:
         """What is known at this moment; None before the first info reply."""
         if self._info is None:
             return None
         oldest = at - max(self._stale_after, LEAST_PERIODS_BEFORE_STALE * round_seconds)
-        inverters = tuple(_known(inverter, oldest) for inverter in self._inverters.values())
+        inverters = tuple(inverter.known(oldest) for inverter in self._inverters.values())
         return Snapshot(
             target=self._target,
             ecu=self.ecu,
@@ -146,8 +155,21 @@ class EcuBeliefs:
             reported_lifetime_energy_joules=(
                 self._info.lifetime_energy_joules if self._info_at >= oldest else None
             ),
-            lifetime_energy_joules=self._lifetime.joules,
+            lifetime_energy_joules=self.lifetime_joules,
+            integrated_energy_joules=self._energy.integrated_joules,
+            day_energy_joules=(
+                self._energy.day_joules(self._times.day(self._info.timezone, now))
+                if self._info_at >= oldest
+                else None
+            ),
             inverters=inverters,
+            channel_energy_joules={
+                (inverter.inverter, channel.channel): self._energy.channel_joules(
+                    (inverter.inverter, channel.channel)
+                )
+                for inverter in inverters
+                for channel in inverter.channels
+            },
             signal=self._known_signal(inverters, oldest),
             measured_at=self._measured_at,
             last_ema_contact=self._ema_contact(self._info),
@@ -171,14 +193,14 @@ class EcuBeliefs:
         return self._times.moment(info.last_ema_contact, info.timezone, self._info_heard)
 
     def _known_info(self, info: EcuReading, oldest: float) -> EcuReading:
-        fresh = self._info_at >= oldest
+        is_fresh = self._info_at >= oldest
         return replace(
             info,
-            lifetime_energy_joules=self._lifetime.believed_joules if fresh else None,
-            power_watts=info.power_watts if fresh else None,
-            inverters_online=info.inverters_online if fresh else None,
-            today_energy_joules=_fresh(self._today, oldest),
-            inverters=_fresh(self._registered, oldest),
+            lifetime_energy_joules=self._lifetime.believed_joules if is_fresh else None,
+            power_watts=info.power_watts if is_fresh else None,
+            inverters_online=info.inverters_online if is_fresh else None,
+            today_energy_joules=fresh(self._today, oldest),
+            inverters=fresh(self._registered, oldest),
         )
 
     def _known_signal(
@@ -202,19 +224,38 @@ class EcuBeliefs:
         if len(self._last_seen) > MOST_SERIALS_REMEMBERED:
             self._last_seen = dict.fromkeys(online, self._measured_at)
 
-    def _heard(self, row: InverterReading, at: float, *, new: bool) -> _Inverter:
-        if not row.online:
-            return _Inverter(row, at)
-        before = self._inverters.get(row.inverter)
-        believed = dict(before.believed) if before is not None else {}
-        if new:
-            for place, value in _measurements(row):
-                quantity, _ = place
-                if PHYSICAL_RANGES[quantity].holds(value):
-                    believed[place] = Believed(value, at)
-                else:
-                    self._count(quantity)
-        return _Inverter(row, at, believed)
+    def _hear_rows(self, rows: Iterable[InverterReading], at: float, *, new: bool) -> None:
+        before, self._inverters = self._inverters, {}
+        for row in rows:
+            inverter = before.get(row.inverter) or InverterBelief(row, at)
+            inverter.hear(row, at)
+            self._inverters[row.inverter] = inverter
+            for quantity in inverter.measure(at) if new else ():
+                self._count(quantity)
+
+    def _integrate(self, at: float, round_seconds: float) -> None:
+        """Take the power of the round just heard into the account of energy."""
+        if self._measured_at is None:
+            return
+        info, is_of_this_round = self._info, at - self._info_at < round_seconds / 2
+        watts = info.power_watts if info is not None and is_of_this_round else None
+        channel_watts = {
+            (serial, channel): power
+            for serial, inverter in self._inverters.items()
+            for channel, power in inverter.channel_watts(measured_at=at)
+        }
+        self._energy.add_round(self._measured_at, watts, channel_watts, round_seconds)
+
+    def _note_energy(self, now: datetime, round_seconds: float) -> None:
+        if self._info is None:
+            return
+        self._energy.reach(
+            self._times.day(self._info.timezone, now),
+            now,
+            lifetime_joules=self.lifetime_joules,
+            watts=self._info.power_watts or 0,
+            round_seconds=round_seconds,
+        )
 
     def _most_watts(self) -> float:
         """What all channels can make together; infinite while nothing is known of them."""
@@ -222,6 +263,7 @@ class EcuBeliefs:
         registered = self._registered.value if self._registered is not None else 0
         unread = max(0, registered - len(channels))
         known = sum(channels) + unread * _CHANNELS_OF_AN_UNREAD_INVERTER
+        known = max(known, self._energy.channels_known)  # from before a restart
         return LIKELY_CHANNEL_WATTS * known if known else math.inf
 
     def _count(self, reason: RejectionReason | None) -> None:
@@ -233,46 +275,3 @@ class EcuBeliefs:
         if not known and len(self._unknown_rows) >= MOST_UNKNOWN_TYPE_CODES:
             type_code = OTHER_TYPE_CODES
         self._unknown_rows[type_code] += rows
-
-
-def _measurements(row: InverterReading) -> Iterator[tuple[Place, float]]:
-    if row.frequency_hertz is not None:
-        yield ("frequency", ""), row.frequency_hertz
-    if row.temperature_celsius is not None:
-        yield ("temperature", ""), row.temperature_celsius
-    for phase in row.phases:
-        if phase.voltage_volts is not None:
-            yield ("voltage", phase.phase), phase.voltage_volts
-    for channel in row.channels:
-        if channel.power_watts is not None:
-            yield ("channel_power", str(channel.channel)), channel.power_watts
-
-
-def _known(inverter: _Inverter, oldest: float) -> InverterReading:
-    """The row with only those values that are believed and not too old."""
-    row, believed = inverter.row, inverter.believed
-
-    def known(quantity: Quantity, where: object = "") -> float | None:
-        return _fresh(believed.get((quantity, str(where))), oldest)
-
-    return replace(
-        row,
-        online=row.online if inverter.heard_at >= oldest else None,
-        frequency_hertz=known("frequency"),
-        temperature_celsius=known("temperature"),
-        phases=tuple(
-            replace(phase, voltage_volts=known("voltage", phase.phase)) for phase in row.phases
-        ),
-        channels=tuple(
-            replace(channel, power_watts=known("channel_power", channel.channel))
-            for channel in row.channels
-        ),
-    )
-
-
-def _believed(value: int | None, at: float) -> Believed[int] | None:
-    return None if value is None else Believed(value, at)
-
-
-def _fresh(believed: Believed[Value] | None, oldest: float) -> Value | None:
-    return believed.value if believed is not None and believed.at >= oldest else None

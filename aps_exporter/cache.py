@@ -12,6 +12,8 @@ from aps_exporter.ecu.client import EcuClient
 from aps_exporter.ecu.decode import decode_reply
 from aps_exporter.ecu.models import ecu_model
 from aps_exporter.ecu.queries import REFRESH_QUERIES, InfoQuery, InvertersQuery, Query, SignalQuery
+from aps_exporter.ecu_claims import EcuClaims
+from aps_exporter.ecu_memory import EcuMemory
 from aps_exporter.errors import (
     DuplicateEcuError,
     EcuStatusError,
@@ -26,6 +28,7 @@ from aps_exporter.readings import (
     Snapshot,
 )
 from aps_exporter.schedule import RoundSchedule
+from aps_exporter.state import State
 from aps_exporter.target_record import TargetRecord
 
 logger = logging.getLogger(__name__)
@@ -43,34 +46,6 @@ SHORTEST_SLEEP_SECONDS: Final = 1.0
 that stopped, or for a retry that is left to the refresh that comes soon."""
 
 _WRONG_ECU_ID: Final = "01"
-
-
-class EcuClaims:
-    """Which target reads which ECU: an ECU answers on several addresses, but is asked on one."""
-
-    def __init__(self) -> None:
-        self._target_of: dict[str, str] = {}
-        self._waiting: dict[str, list[Callable[[], None]]] = {}
-
-    def claim(self, ecu: str, target: str) -> None:
-        """This target has found this ECU.
-
-        Raises:
-            DuplicateEcuError: another target was first.
-        """
-        holder = self._target_of.setdefault(ecu, target)
-        if holder != target:
-            raise DuplicateEcuError(ecu, holder)
-
-    def when_released(self, ecu: str, call: Callable[[], None]) -> None:
-        """Call this once when the holder finds another ECU: two ECUs may swap addresses."""
-        self._waiting.setdefault(ecu, []).append(call)
-
-    def release(self, ecu: str) -> None:
-        """The ECU is no longer found there."""
-        self._target_of.pop(ecu, None)
-        for call in self._waiting.pop(ecu, ()):
-            call()
 
 
 class _Refresh:
@@ -97,18 +72,20 @@ class EcuCache:
         client: EcuClient,
         clock: Clock,
         new_schedule: Callable[[], RoundSchedule],
-        new_beliefs: Callable[[str], EcuBeliefs],
+        new_beliefs: Callable[[str, EcuMemory | None], EcuBeliefs],
         claims: EcuClaims,
+        state: State,
         pause: float,
         count_internal_error: Callable[[str], None],
     ) -> None:
-        """`new_beliefs` takes an ECU id; `pause` is the seconds between two queries."""
+        """`new_beliefs` takes an ECU id and what is remembered of it; `pause` is in seconds."""
         self.target = target
         self._client = client
         self._clock = clock
         self._new_schedule = new_schedule
         self._new_beliefs = new_beliefs
         self._claims = claims
+        self._state = state
         self._pause = pause
         self._count_internal_error = count_internal_error
         self._schedule = new_schedule()
@@ -118,6 +95,7 @@ class EcuCache:
         self._stopped = False
         self._closed = False
         self._failing = False
+        self._is_worth_remembering = False
         self._next_refresh_known: tuple[float, datetime] | None = None
         self._record = TargetRecord(target)
 
@@ -178,7 +156,9 @@ class EcuCache:
         """What is known of the ECU at this moment; None until it has said who it is."""
         if self._beliefs is None:
             return None
-        return self._beliefs.snapshot(self._clock.monotonic(), self._schedule.period_seconds)
+        return self._beliefs.snapshot(
+            self._clock.monotonic(), self._clock.now(), self._schedule.period_seconds
+        )
 
     def status(self) -> EcuStatus:
         """How reading this target goes."""
@@ -204,6 +184,7 @@ class EcuCache:
             self._failing = True
             self._schedule.failed(self._clock.monotonic(), any_reply=False)
         finally:
+            self._remember()
             self._record.refresh_took(self._clock.monotonic() - began)
             self._first_answers_are_in(refresh)
             self._refresh = None
@@ -294,16 +275,22 @@ class EcuCache:
             self._claims.claim(reading.ecu, self.target)
             beliefs = self._meet(reading)
         self._ecu = reading.ecu
+        lifetime_joules = beliefs.lifetime_joules
         beliefs.hear_info(
             reading, self._clock.monotonic(), self._clock.now(), self._schedule.period_seconds
         )
+        self._is_worth_remembering |= beliefs.lifetime_joules != lifetime_joules
 
     def _meet(self, reading: EcuReading) -> EcuBeliefs:
         """An ECU not met before answers here: nothing known of another one holds for it."""
         if self._beliefs is not None:
             self._claims.release(self._beliefs.ecu)
-            self._schedule = self._new_schedule()
-        self._beliefs = beliefs = self._new_beliefs(reading.ecu)
+        memory = self._state.recall(reading.ecu)
+        self._beliefs = beliefs = self._new_beliefs(reading.ecu, memory)
+        self._schedule = self._new_schedule()
+        self._schedule.saw_no_round(self._clock.monotonic())
+        if memory is not None and memory.schedule is not None:
+            self._schedule.resume(memory.schedule, self._clock.monotonic(), self._clock.now())
         logger.info(
             "ECU found",
             extra={
@@ -320,11 +307,20 @@ class EcuCache:
             return
         at, now = self._clock.monotonic(), self._clock.now()
         new = self._schedule.saw_round(reading.measured_at, at)
-        self._beliefs.hear_round(reading, at, now, new=new)
+        self._beliefs.hear_round(reading, at, now, self._schedule.period_seconds, new=new)
+        self._is_worth_remembering |= new
         awake = any(inverter.online for inverter in reading.inverters)
         if new and awake and self._schedule.visible_by is not None:
             seen_late_by = timedelta(seconds=at - self._schedule.visible_by)
             self._beliefs.reckon_clock_offset(visible_by=now - seen_late_by)
+
+    def _remember(self) -> None:
+        """Hand over what must survive a restart, if there is anything new to it."""
+        if self._beliefs is None or not self._is_worth_remembering:
+            return
+        learnt = self._schedule.memory(self._clock.monotonic(), self._clock.now())
+        self._state.remember(self._beliefs.ecu, self._beliefs.memory(learnt))
+        self._is_worth_remembering = False
 
     def _note_failure(self, query: Query, error: QueryError) -> None:
         self._record.failed(query.name, error)

@@ -180,7 +180,6 @@ class Variable:
         accepts: what a good value looks like, for the message about a bad one.
         field: which field of Config it fills; None while its feature is not there yet.
         flag: the command-line flag that wins over it.
-        warning: what to say when somebody sets it.
     """
 
     name: str
@@ -191,7 +190,6 @@ class Variable:
     field: str | None = None
     flag: str | None = None
     secret: bool = False
-    warning: str | None = None
 
 
 def _later(name: str, about: str, *, flag: str | None = None, secret: bool = False) -> Variable:
@@ -277,12 +275,12 @@ VARIABLES: Final = (
     ),
     Variable(
         "APS_STATE_DIR",
-        "what must survive a restart; not written yet: this version keeps everything in memory",
+        "what must survive a restart: counters, what was last seen, when rounds come. Where it "
+        "cannot be written, a warning says so and it is kept in memory only",
         "a folder",
         Path,
         default="./aps-exporter-state",
         field="state_dir",
-        warning="nothing is written there yet: this version keeps everything in memory",
     ),
     Variable(
         "APS_LOG_LEVEL",
@@ -375,8 +373,6 @@ def load(
     for variable in VARIABLES:
         override = overrides.get(variable.name)
         text = override if override is not None else _text(env, variable, defaults or {})
-        if variable.warning is not None and env.str(variable.name, default=None):
-            warnings.append(f"{variable.name}: {variable.warning}")
         source = variable.name if override is None else (variable.flag or "HOST")
         values[variable.name] = None
         if text is not None:

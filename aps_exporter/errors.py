@@ -38,6 +38,10 @@ class CannotListenError(ConfigError):
         )
 
 
+class StateUnavailableError(ApsExporterError):
+    """The state directory cannot be used: go on in memory, and say so."""
+
+
 class QueryError(ApsExporterError):
     """One query to an ECU got no usable reply; `reason` is its name in the metrics."""
 

@@ -102,6 +102,11 @@ def _channel_info(snapshot: Snapshot) -> Iterator[Sample]:
             yield (*place, panel, "", "", ""), 1
 
 
+def _channel_energy(snapshot: Snapshot) -> Iterator[Sample]:
+    for (inverter, channel), joules in snapshot.channel_energy_joules.items():
+        yield (snapshot.ecu, inverter, str(channel)), joules
+
+
 def _last_seen(snapshot: Snapshot) -> Iterator[Sample]:
     for inverter in snapshot.inverters:
         moment = snapshot.last_seen.get(inverter.inverter)
@@ -181,6 +186,20 @@ ECU_METRICS: Final[tuple[Metric[Snapshot], ...]] = (
         f"APsystems energy of today, as the ECU says it (some firmware says 0), {_CACHED}",
         ("ecu",),
         _of_ecu(lambda snapshot: snapshot.info.today_energy_joules),
+    ),
+    Metric(
+        "aps_ecu_day_energy_joules",
+        "APsystems energy since local midnight, cached, refreshed about every 300 s: the larger of "
+        "the lifetime counter's rise and the integrated energy. Absent in the first, partial day.",
+        ("ecu",),
+        _of_ecu(lambda snapshot: snapshot.day_energy_joules),
+    ),
+    Metric(
+        "aps_ecu_integrated_energy_joules_total",
+        f"APsystems power of the ECU, integrated by the exporter from round to round, {_CACHED}",
+        ("ecu",),
+        _of_ecu(lambda snapshot: snapshot.integrated_energy_joules),
+        "counter",
     ),
     Metric(
         "aps_ecu_inverters",
@@ -301,6 +320,13 @@ ECU_METRICS: Final[tuple[Metric[Snapshot], ...]] = (
         f"APsystems channel power, as the ECU reports it, {_CACHED}",
         ("ecu", "inverter", "channel"),
         _of_channels(lambda channel: channel.power_watts),
+    ),
+    Metric(
+        "aps_channel_integrated_energy_joules_total",
+        f"APsystems channel power, integrated by the exporter from round to round, {_CACHED}",
+        ("ecu", "inverter", "channel"),
+        _channel_energy,
+        "counter",
     ),
 )
 

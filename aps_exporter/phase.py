@@ -23,12 +23,17 @@ SLIP_SECONDS: Final = 3.0
 class PhaseLock:
     """Bounds on the moment at which the newest round became visible."""
 
-    def __init__(self, seen_at: float, period: float) -> None:
-        """A first round was seen; it may have been there for a period."""
-        self._earliest = seen_at - period
-        self._latest = seen_at
+    def __init__(self, earliest: float, latest: float) -> None:
+        """The newest round became visible between these moments."""
+        self._earliest = earliest
+        self._latest = latest
         self._creep = CREEP_SECONDS
         self._has_slipped = False
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Between which moments the newest round became visible."""
+        return self._earliest, self._latest
 
     @property
     def visible_by(self) -> float:

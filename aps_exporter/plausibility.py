@@ -1,6 +1,8 @@
 """What may be believed of what an ECU says."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final, Literal
 
 from aps_exporter.readings import RejectionReason
@@ -33,6 +35,25 @@ LIKELY_CHANNEL_WATTS: Final = 1_000
 REPLIES_THAT_CONVINCE: Final = 3
 
 
+@dataclass(frozen=True, slots=True)
+class LifetimeMemory:
+    """What a lifetime counter must not forget.
+
+    Attributes:
+        joules: the counter; None while nothing is believed.
+        believed_joules: what the ECU said when it was last believed: the base.
+        believed_at: when that was, by the wall clock.
+        doubted: the latest replies that agree with each other, but not with the base.
+        doubt: what is wrong with them; None for zeros at first contact.
+    """
+
+    joules: int | None = None
+    believed_joules: int | None = None
+    believed_at: datetime | None = None
+    doubted: tuple[int, ...] = ()
+    doubt: RejectionReason | None = None
+
+
 class LifetimeCounter:
     """A lifetime energy that never falls: the first believed value plus every believed rise.
 
@@ -41,46 +62,62 @@ class LifetimeCounter:
     before it, all on the same side); then it becomes the new base and the counter stays as it is.
     """
 
-    def __init__(self) -> None:
-        self.joules: int | None = None
-        self.believed_joules: int | None = None
-        self._believed_at = 0.0
-        self._doubted: list[int] = []
-        self._doubt: RejectionReason | None = None
+    def __init__(self, memory: LifetimeMemory | None = None) -> None:
+        self.memory = memory or LifetimeMemory()
+        self._believed_at = math.inf
+
+    @property
+    def joules(self) -> int | None:
+        """The counter."""
+        return self.memory.joules
+
+    @property
+    def believed_joules(self) -> int | None:
+        """What the ECU said when it was last believed."""
+        return self.memory.believed_joules
 
     def hear(
-        self, reported_joules: int, at: float, most_watts: float, round_seconds: float
+        self,
+        reported_joules: int,
+        at: float,
+        now: datetime,
+        most_watts: float,
+        round_seconds: float,
     ) -> RejectionReason | None:
         """Take in what a reply says; the reason if it is not believed.
 
-        `most_watts` is what all known channels can make together. A zero at first contact is
-        withheld without a reason: a new ECU says so rightly.
+        `at` is on a monotonic clock, `now` on the wall clock. `most_watts` is what all known
+        channels can make together. A zero at first contact is withheld without a reason: a new ECU
+        says so rightly.
         """
         if self.believed_joules is None:
             if reported_joules or self._convinced(reported_joules, None):
-                self._believe(reported_joules, at)
-                self.joules = reported_joules
+                self._believe(reported_joules, at, now, reported_joules)
             return None
         rise = reported_joules - self.believed_joules
-        most_joules = most_watts * (at - self._believed_at + round_seconds)
+        most_joules = most_watts * (self._seconds_since_believed(at, now) + round_seconds)
         if 0 <= rise <= most_joules:
-            self._believe(reported_joules, at)
-            self.joules = (self.joules or 0) + rise
+            self._believe(reported_joules, at, now, (self.joules or 0) + rise)
             return None
         doubt: RejectionReason = "lifetime_fell" if rise < 0 else "lifetime_leap"
         if self._convinced(reported_joules, doubt):
-            self._believe(reported_joules, at)
+            self._believe(reported_joules, at, now, self.joules)
             return None
         return doubt
 
-    def _convinced(self, reported_joules: int, doubt: RejectionReason | None) -> bool:
-        if self._doubted and (doubt != self._doubt or reported_joules < self._doubted[-1]):
-            self._doubted = []
-        self._doubt = doubt
-        self._doubted.append(reported_joules)
-        return len(self._doubted) >= REPLIES_THAT_CONVINCE
+    def _seconds_since_believed(self, at: float, now: datetime) -> float:
+        """By whichever clock says more: one starts anew with the process, one may be set back."""
+        believed_at = self.memory.believed_at or now
+        return max(0.0, at - self._believed_at, (now - believed_at).total_seconds())
 
-    def _believe(self, reported_joules: int, at: float) -> None:
-        self.believed_joules = reported_joules
+    def _convinced(self, reported_joules: int, doubt: RejectionReason | None) -> bool:
+        doubted = self.memory.doubted
+        if doubted and (doubt != self.memory.doubt or reported_joules < doubted[-1]):
+            doubted = ()
+        doubted = (*doubted, reported_joules)
+        self.memory = replace(self.memory, doubted=doubted, doubt=doubt)
+        return len(doubted) >= REPLIES_THAT_CONVINCE
+
+    def _believe(self, reported_joules: int, at: float, now: datetime, joules: int | None) -> None:
+        self.memory = LifetimeMemory(joules, reported_joules, now)
         self._believed_at = at
-        self._doubted = []

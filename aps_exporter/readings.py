@@ -7,9 +7,12 @@ local time, exactly as it stamped them.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Literal
+from typing import Literal, NewType
 
 from aps_exporter.errors import FailureReason
+
+LocalTime = NewType("LocalTime", datetime)
+"""A time without a zone, as an ECU stamps its rounds."""
 
 RejectionReason = Literal[
     "registered_zero",
@@ -126,6 +129,9 @@ class Snapshot:
         info: the newest believed info reply.
         reported_lifetime_energy_joules: what the ECU literally said last, believed or not.
         lifetime_energy_joules: the counter that never falls.
+        integrated_energy_joules: the ECU's power, integrated from round to round.
+        day_energy_joules: since local midnight; None on a day not seen from its midnight.
+        channel_energy_joules: power integrated, by inverter serial and channel.
         inverters: the newest round, with the values that are believed.
         signal: by inverter serial, online inverters only; None when none is known.
         measured_at: when the newest round was stamped, in UTC.
@@ -144,7 +150,10 @@ class Snapshot:
     info: EcuReading
     reported_lifetime_energy_joules: int | None
     lifetime_energy_joules: int | None
+    integrated_energy_joules: float
+    day_energy_joules: float | None
     inverters: tuple[InverterReading, ...]
+    channel_energy_joules: Mapping[tuple[str, int], float]
     signal: Mapping[str, float] | None
     measured_at: datetime | None
     last_ema_contact: datetime | None

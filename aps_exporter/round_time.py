@@ -5,9 +5,13 @@ ECUs stamp rounds with a local time and are unreliable about its zone: 2160 and 
 """
 
 import logging
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from aps_exporter.readings import LocalTime
 
 logger = logging.getLogger(__name__)
 
@@ -17,18 +21,52 @@ AHEAD_AT_MOST: Final = timedelta(minutes=1)
 BEHIND_AT_MOST: Final = timedelta(minutes=15)
 """How far from our own clock the stamp of a newly seen round may lie while inverters work."""
 
+ROUNDS_REMEMBERED: Final = 64
+"""Five hours of rounds: more than can come again, be it after a restart or from a confused ECU."""
+
 _QUARTER_HOUR: Final = timedelta(minutes=15)
 _LARGEST_OFFSET: Final = timedelta(hours=14)
 
 
-class RoundTimes:
-    """Turns the local times of one ECU into UTC."""
+@dataclass(frozen=True, slots=True)
+class RoundTimesMemory:
+    """What must not be told otherwise later.
 
-    def __init__(self, target: str, zone: ZoneInfo | None) -> None:
+    Attributes:
+        correction_seconds: the offset from UTC in use instead of the zone's; None if the zone fits.
+        newest: the newest round, as the ECU stamped it.
+        moments: the UTC time given to each recent stamp, oldest first.
+    """
+
+    correction_seconds: float | None = None
+    newest: LocalTime | None = None
+    moments: Mapping[LocalTime, datetime] = field(default_factory=dict)
+
+
+class RoundTimes:
+    """Turns the local times of one ECU into UTC; what a round was given stays."""
+
+    def __init__(
+        self, target: str, zone: ZoneInfo | None, memory: RoundTimesMemory | None = None
+    ) -> None:
         """`zone` is the configured one; None to go by what the ECU says, or the host."""
+        memory = memory or RoundTimesMemory()
         self._target = target
         self._zone = zone
         self._correction: timedelta | None = None
+        if memory.correction_seconds is not None:
+            self._correction = timedelta(seconds=memory.correction_seconds)
+        self._newest = memory.newest
+        self._moments = dict(memory.moments)
+
+    @property
+    def memory(self) -> RoundTimesMemory:
+        """What is to be remembered at this moment."""
+        return RoundTimesMemory(
+            None if self._correction is None else self._correction.total_seconds(),
+            self._newest,
+            dict(self._moments),
+        )
 
     def moment(self, stamp: datetime, ecu_zone: str | None, now: datetime) -> datetime:
         """The UTC time a local time of this ECU means, as far as is known by now."""
@@ -36,10 +74,35 @@ class RoundTimes:
             return stamp.replace(tzinfo=UTC) - self._correction
         return self._by_zone(stamp, ecu_zone, now)
 
+    def day(self, ecu_zone: str | None, now: datetime) -> date:
+        """The date where the ECU is."""
+        if self._correction is not None:
+            return (now + self._correction).date()
+        return now.astimezone(self._zone or _zone_or_none(ecu_zone)).date()
+
     def moment_of_round(
         self, stamp: datetime, ecu_zone: str | None, now: datetime, *, awake: bool
     ) -> datetime:
-        """The UTC time of a round just seen for the first time.
+        """The UTC time of a round; one that was told before is told the same.
+
+        A stamp that comes again long after its time is another round: DST repeats an hour.
+        """
+        known = self._moments.get(LocalTime(stamp))
+        if known is not None and (stamp == self._newest or _is_near(known, now)):
+            moment = known
+        else:
+            moment = self._moment_of_new_round(stamp, ecu_zone, now, awake=awake)
+        self._newest = local = LocalTime(stamp)
+        self._moments.pop(local, None)
+        self._moments[local] = moment
+        if len(self._moments) > ROUNDS_REMEMBERED:
+            del self._moments[next(iter(self._moments))]
+        return moment
+
+    def _moment_of_new_round(
+        self, stamp: datetime, ecu_zone: str | None, now: datetime, *, awake: bool
+    ) -> datetime:
+        """The UTC time of a round seen for the first time.
 
         While inverters work (`awake`) such a stamp cannot lie far from now; at night it may be old,
         but never ahead. Where the zone says otherwise, the quarter-hour offset from UTC that makes

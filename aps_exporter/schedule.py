@@ -6,12 +6,14 @@ Pure: told what was seen when, on a monotonic clock, it says when to ask next.
 import random
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from math import ceil
 from statistics import median
 from typing import Final
 
 from aps_exporter.phase import PhaseLock
+from aps_exporter.readings import LocalTime
 
 REPEAT_SECONDS: Final = 60.0
 """A refresh that found no new round is repeated once after this long; also the least interval."""
@@ -31,6 +33,23 @@ _LONG_PERIOD: Final = 1.5
 _ROUNDS_TO_A_PROBE: Final = 12
 
 
+@dataclass(frozen=True, slots=True)
+class ScheduleMemory:
+    """What was learnt about the rounds of one ECU, by the wall clock.
+
+    Attributes:
+        stamp: the newest round, as the ECU stamped it.
+        earliest: it became visible after this.
+        latest: and by this.
+        periods: seconds from round to round, oldest first.
+    """
+
+    stamp: LocalTime
+    earliest: datetime
+    latest: datetime
+    periods: tuple[float, ...]
+
+
 class RoundSchedule:
     """Says when to ask one ECU, from the rounds and failures it is told of.
 
@@ -48,8 +67,28 @@ class RoundSchedule:
         self._periods: deque[float] = deque(maxlen=_PERIODS_KEPT)
         self._rounds_since_probe = 0
         self._failures_in_a_row = 0
+        self._has_resumed = False
         self.ask_all_at = float("-inf")
         self.retry_at: float | None = None
+
+    def memory(self, at: float, now: datetime) -> ScheduleMemory | None:
+        """What has been learnt by this moment; None before the first round."""
+        if self._stamp is None or self._phase is None:
+            return None
+        earliest, latest = (now + timedelta(seconds=bound - at) for bound in self._phase.bounds)
+        return ScheduleMemory(LocalTime(self._stamp), earliest, latest, tuple(self._periods))
+
+    def resume(self, memory: ScheduleMemory, at: float, now: datetime) -> None:
+        """Go on from what was learnt before a restart, unless the wall clock went back since."""
+        earliest, latest = (
+            at - (now - bound).total_seconds() for bound in (memory.earliest, memory.latest)
+        )
+        if earliest > latest or latest > at:
+            return
+        self._stamp = memory.stamp
+        self._phase = PhaseLock(earliest, latest)
+        self._periods.extend(filter(self._can_be_a_period, memory.periods))
+        self._has_resumed = True
 
     @property
     def next_at(self) -> float:
@@ -78,13 +117,20 @@ class RoundSchedule:
         return median(self._periods) if self._periods else self._refresh_seconds
 
     def saw_round(self, stamp: datetime, at: float) -> bool:
-        """The ECU showed the round of this time. Tells whether it is a new one."""
-        if stamp == self._stamp:
-            self._vain_looks.append(at)
-            self.ask_all_at = self._after_a_vain_look(at)
-            return False
+        """The ECU showed the round of this time. Tells whether it is a new one.
+
+        The first one after a restart is new, even if it was known before.
+        """
+        has_resumed, self._has_resumed = self._has_resumed, False
+        if stamp == self._stamp and self._phase is not None:
+            if has_resumed and at < self._phase.visible_by + self.period_seconds:
+                self.ask_all_at = self._after_round_seen(self._phase, at)  # none can be newer yet
+            else:
+                self._vain_looks.append(at)
+                self.ask_all_at = self._after_a_vain_look(self._phase, at)
+            return has_resumed
         if self._phase is None or self._stamp is None:
-            self._phase = PhaseLock(at, self._refresh_seconds)
+            self._phase = PhaseLock(at - self._refresh_seconds, at)
         else:
             later_by = (stamp - self._stamp).total_seconds()
             self._learn_period(later_by)
@@ -96,17 +142,20 @@ class RoundSchedule:
             )
         self._stamp = stamp
         self._vain_looks = []
-        next_look = self._phase.next_look(self._period_to_wait())
-        self.ask_all_at = max(next_look, at + REPEAT_SECONDS)
+        self.ask_all_at = self._after_round_seen(self._phase, at)
         return True
 
-    def _after_a_vain_look(self, at: float) -> float:
+    def _after_round_seen(self, phase: PhaseLock, at: float) -> float:
+        """When the next round is due, by the phase; but not within a minute."""
+        return max(phase.next_look(self._period_to_wait()), at + REPEAT_SECONDS)
+
+    def _after_a_vain_look(self, phase: PhaseLock, at: float) -> float:
         """A look in vain is repeated once after a minute; then a period's moment is waited for."""
-        if len(self._vain_looks) == 1 or self._phase is None:
+        if len(self._vain_looks) == 1:
             return at + REPEAT_SECONDS
         period = max(self.period_seconds, self._refresh_seconds)
-        missed = max(0.0, (at + REPEAT_SECONDS - self._phase.visible_by) / period)
-        return self._phase.visible_by + ceil(missed) * period
+        missed = max(0.0, (at + REPEAT_SECONDS - phase.visible_by) / period)
+        return phase.visible_by + ceil(missed) * period
 
     def _period_to_wait(self) -> float:
         """The learned period; now and then a shorter one, to see whether it still is that long."""
@@ -146,15 +195,15 @@ class RoundSchedule:
         """
         if not self._vain_looks and not _are_alike(seconds, self.period_seconds):
             seconds /= max(1, round(seconds / self._refresh_seconds))
-        shortest, longest = (
-            self._refresh_seconds / 2,
-            _LONGEST_PERIOD_IN_ROUNDS * self._refresh_seconds,
-        )
-        if not shortest <= seconds <= longest:
+        if not self._can_be_a_period(seconds):
             return
         if seconds < self.period_seconds / _LONG_PERIOD:
             self._periods.clear()  # what was taken for one long round was several
         self._periods.append(seconds)
+
+    def _can_be_a_period(self, seconds: float) -> bool:
+        shortest, longest = 1 / 2, _LONGEST_PERIOD_IN_ROUNDS
+        return shortest <= seconds / self._refresh_seconds <= longest
 
 
 def _are_alike(seconds: float, period: float) -> bool:

@@ -25,6 +25,7 @@ from aps_exporter.simulator.ecu_server import EcuServer
 from aps_exporter.simulator.plant import plant_inverters
 from aps_exporter.simulator.running import running_ecu_server
 from aps_exporter.sinks.prometheus import EcuCollector
+from aps_exporter.state import State
 from benchmarks.figures import Figure
 
 INVERTERS: Final = "qs1:20"
@@ -60,7 +61,7 @@ async def _refresh() -> tuple[EcuCache, float, float]:
 
 
 async def _timed_refresh(config: Config) -> tuple[EcuCache, float]:
-    (cache,) = app.build_caches(config, RealClock(), Counter())
+    (cache,) = app.build_caches(config, RealClock(), State(), Counter())
     began = time.perf_counter()
     await cache.ask_once()
     seconds = time.perf_counter() - began

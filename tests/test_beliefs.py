@@ -14,7 +14,6 @@ from aps_exporter.readings import (
     SignalReading,
     Snapshot,
 )
-from aps_exporter.round_time import RoundTimes
 
 ECU = "216200000001"
 SERIAL = "704000000001"
@@ -26,7 +25,7 @@ class Ecu:
     """Beliefs that hear a reply whenever a test says so; a round is 300 s."""
 
     def __init__(self, *, inverters: int = 8, online: int = 8) -> None:
-        self.beliefs = EcuBeliefs("roof", ECU, RoundTimes("roof", None), stale_after=900)
+        self.beliefs = EcuBeliefs("roof", ECU, None, stale_after=900)
         self.at = 0.0
         self.info(inverters=inverters, online=online)
 
@@ -49,10 +48,10 @@ class Ecu:
         self, *rows: InverterReading, unknown: dict[str, int] | None = None, new: bool = True
     ) -> None:
         reading = RoundReading(self.now.replace(tzinfo=None), rows, unknown or {})
-        self.beliefs.hear_round(reading, self.at, self.now, new=new)
+        self.beliefs.hear_round(reading, self.at, self.now, ROUND, new=new)
 
     def snapshot(self) -> Snapshot:
-        snapshot = self.beliefs.snapshot(self.at, ROUND)
+        snapshot = self.beliefs.snapshot(self.at, self.now, ROUND)
         assert snapshot is not None
         return snapshot
 
@@ -101,8 +100,8 @@ def ecu() -> Ecu:
 
 
 def test_nothing_is_known_before_the_first_info() -> None:
-    beliefs = EcuBeliefs("roof", ECU, RoundTimes("roof", None), stale_after=900)
-    assert beliefs.snapshot(0, ROUND) is None
+    beliefs = EcuBeliefs("roof", ECU, None, stale_after=900)
+    assert beliefs.snapshot(0, NOON, ROUND) is None
 
 
 def test_good_values_are_believed(ecu: Ecu) -> None:
@@ -315,7 +314,7 @@ def test_unknown_rows_are_counted_by_eight_type_codes_and_the_rest_as_other(ecu:
 
 def test_round_in_the_future_is_counted(ecu: Ecu) -> None:
     reading = RoundReading(datetime.fromisoformat("2031-01-01T00:00:00"), (_row(),), {})
-    ecu.beliefs.hear_round(reading, ecu.at, ecu.now, new=True)
+    ecu.beliefs.hear_round(reading, ecu.at, ecu.now, ROUND, new=True)
     assert ecu.rejected() == {"future_report": 1}
 
 

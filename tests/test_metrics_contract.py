@@ -3,6 +3,8 @@
 A line here may be added. One that changes breaks somebody's dashboard.
 """
 
+from datetime import UTC, datetime
+
 import pytest
 from prometheus_client import generate_latest
 from prometheus_client.metrics_core import Metric as Family
@@ -22,6 +24,8 @@ aps_ecu_power_watts                       gauge    ecu
 aps_ecu_lifetime_energy_joules_total      counter  ecu
 aps_ecu_reported_lifetime_energy_joules   gauge    ecu
 aps_ecu_today_energy_joules               gauge    ecu
+aps_ecu_day_energy_joules                 gauge    ecu
+aps_ecu_integrated_energy_joules_total    counter  ecu
 aps_ecu_inverters                         gauge    ecu
 aps_ecu_inverters_online                  gauge    ecu
 aps_ecu_last_report_timestamp_seconds     gauge    ecu
@@ -41,6 +45,7 @@ aps_inverter_grid_voltage_volts           gauge    ecu inverter phase
 aps_inverter_signal_strength_ratio        gauge    ecu inverter
 aps_channel_info                          info     ecu inverter channel panel array row column
 aps_channel_power_watts                   gauge    ecu inverter channel
+aps_channel_integrated_energy_joules_total counter ecu inverter channel
 aps_up                                    gauge    target
 aps_query_success                         gauge    target query
 aps_refresh_duration_seconds              gauge    target
@@ -59,6 +64,7 @@ REJECTIONS = (
     "channel_power future_report empty_list"
 )
 FAILURES = "resolve refused unreachable timeout closed truncated framing malformed status duplicate"
+BEFORE_MIDNIGHT = datetime(2026, 6, 1, 21, 57, 20, tzinfo=UTC)  # in Amsterdam
 UNKNOWN_ROW = bytes.fromhex("991000000001013037") + bytes(12)
 
 Series = dict[str, tuple[str, set[tuple[str, ...]]]]
@@ -70,8 +76,9 @@ def _contract() -> dict[str, tuple[str, tuple[str, ...]]]:
 
 
 async def _families(text: bool) -> list[Family]:  # noqa: FBT001 - one private choice
-    """What an exporter shows that knows of every inverter type and an unknown row."""
-    async with world(inverters="qs1:1,ds3:1,ds3-h:1,yc600:1,yc1000:1,qt2:1") as w:
+    """What an exporter shows that has seen midnight, every inverter type and an unknown row."""
+    kinds = "qs1:1,ds3:1,ds3-h:1,yc600:1,yc1000:1,qt2:1"
+    async with world(inverters=kinds, start=BEFORE_MIDNIGHT) as w:
         ids = w.simulated.ecu.encode()
         raw = w.simulated.reply_to(b"APS1100280002" + ids + b"END\n") or b""
         rows = raw[17:19], raw[19:-4]
@@ -79,6 +86,8 @@ async def _families(text: bool) -> list[Family]:  # noqa: FBT001 - one private c
         content = raw[9:17] + body + b"END"
         w.ecu.answers["inverters"] = b"APS11" + b"%04d" % (9 + len(content)) + content + b"\n"
         cache = w.cache()
+        await cache.ask_once()
+        await w.pass_time(300)
         await cache.ask_once()
         registry, _ = registry_of([cache])
         if text:
@@ -180,6 +189,8 @@ async def test_registration_asks_no_ecu() -> None:
 async def test_ecu_that_never_answered_has_target_series_only() -> None:
     async with world(faults=["close"]) as w:
         cache = w.cache()
+        await cache.ask_once()
+        await w.pass_time(300)
         await cache.ask_once()
         registry, _ = registry_of([cache])
         names = {s.name for f in registry.collect() for s in f.samples}

@@ -1,9 +1,12 @@
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aps_exporter.plausibility import PHYSICAL_RANGES, LifetimeCounter, Quantity
 
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ROUND = 300.0
 WATTS = 8_000.0  # eight channels
 MOST = int(WATTS * 2 * ROUND)  # what they can make since the last reply, and a round
@@ -19,7 +22,7 @@ class Replies:
     def hear(self, *reported: int) -> list[str | None]:
         reasons: list[str | None] = []
         for joules in reported:
-            reasons.append(self.counter.hear(joules, self.at, WATTS, ROUND))
+            reasons.append(self.counter.hear(joules, self.at, NOON, WATTS, ROUND))
             self.at += ROUND
         return reasons
 

@@ -7,16 +7,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from aps_exporter.beliefs import EcuBeliefs
-from aps_exporter.cache import EcuCache, EcuClaims
+from aps_exporter.cache import EcuCache
 from aps_exporter.clock import ScaledClock
 from aps_exporter.ecu.client import EcuClient
-from aps_exporter.round_time import RoundTimes
+from aps_exporter.ecu_claims import EcuClaims
+from aps_exporter.ecu_memory import EcuMemory
 from aps_exporter.schedule import RoundSchedule
 from aps_exporter.simulator.ecu import EcuModel, Fault, SimulatedEcu
 from aps_exporter.simulator.ecu_server import EcuServer
 from aps_exporter.simulator.plant import plant_inverters
+from aps_exporter.state import State
 
 START = datetime(2026, 6, 1, 8, 0, 20, tzinfo=UTC)
 QUERY_OF = {b"0001": "info", b"0002": "inverters", b"0030": "signal"}
@@ -68,6 +71,8 @@ class World:
         self.ecu = ScriptedEcu(self.simulated)
         self.server = EcuServer(self.ecu, self.simulated.faults)
         self.claims = EcuClaims()
+        self.state = State()
+        self.zone: ZoneInfo | None = None
         self.internal_errors: Counter[str] = Counter()
         self.port = 0
 
@@ -78,8 +83,8 @@ class World:
     def cache(
         self, target: str = "roof", *, port: int | None = None, stale_after: float = 900
     ) -> EcuCache:
-        def beliefs(ecu: str) -> EcuBeliefs:
-            return EcuBeliefs(target, ecu, RoundTimes(target, None), stale_after)
+        def beliefs(ecu: str, memory: EcuMemory | None) -> EcuBeliefs:
+            return EcuBeliefs(target, ecu, self.zone, stale_after, memory)
 
         def count(task: str) -> None:
             self.internal_errors[task] += 1
@@ -91,6 +96,7 @@ class World:
             new_schedule=partial(RoundSchedule, 300, jitter=lambda: 0),
             new_beliefs=beliefs,
             claims=self.claims,
+            state=self.state,
             pause=0.5,
             count_internal_error=count,
         )
@@ -106,9 +112,10 @@ async def world(
     inverters: str = "ds3:2",
     model: EcuModel = "ecu-r-pro",
     faults: Iterable[Fault] = (),
+    start: datetime = START,
 ) -> AsyncIterator[World]:
     """A world whose ECU serves until the context ends."""
-    created = World(inverters=inverters, model=model, faults=faults)
+    created = World(inverters=inverters, model=model, faults=faults, start=start)
     created.port = await created.server.start("127.0.0.1", 0)
     try:
         yield created

@@ -20,6 +20,7 @@ from aps_exporter.explanations import EXPLANATIONS
 from aps_exporter.json_forms import kwh, snapshot_as_json
 from aps_exporter.logs import set_up_logging
 from aps_exporter.readings import EcuStatus, InverterReading, QueryFailure, Snapshot
+from aps_exporter.state import State
 
 
 def check(options: argparse.Namespace) -> int:
@@ -37,7 +38,7 @@ def check(options: argparse.Namespace) -> int:
         handler.addFilter(_is_not_told_in_plain_words)
     for warning in loaded.warnings:
         print(f"aps-exporter: warning: {warning}", file=sys.stderr)
-    (reader,) = app.build_caches(config, RealClock(), Counter())
+    (reader,) = app.build_caches(config, RealClock(), State(), Counter())
     asyncio.run(_ask(reader))
     status, snapshot = reader.status(), reader.snapshot()
     if options.json:

@@ -19,6 +19,7 @@ from aps_exporter.simulator.ecu_server import EcuServer
 from aps_exporter.simulator.plant import DEFAULT_INVERTERS, plant_inverters
 from aps_exporter.simulator.replay import ReplayedEcu, read_captures
 from aps_exporter.simulator.running import Simulation, running_ecu_server, running_simulator
+from aps_exporter.state import State
 
 DEMO_LISTEN_ADDRESS: Final = "127.0.0.1:10899"
 DEMO_TARGET: Final = "demo"
@@ -91,7 +92,9 @@ async def _demo(options: argparse.Namespace, config: Config) -> None:
     async with AsyncExitStack() as stack:
         ecu_port = await stack.enter_async_context(running_simulator(simulation, "127.0.0.1", 0))
         config = replace(config, targets=(Target(DEMO_TARGET, "127.0.0.1", ecu_port),))
-        port = await stack.enter_async_context(app.running_exporter(config, clock, on_timer=True))
+        # Nothing is kept: a simulated sun that starts at eleven each time is no plant to remember.
+        exporter = app.running_exporter(config, clock, State(), on_timer=True)
+        port = await stack.enter_async_context(exporter)
         address = ListenAddress(config.listen.host or "127.0.0.1", port)
         count = len(simulation.inverters)
         print(f"A simulated {options.model} with {count} inverters, and the exporter on it:")

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from aps_exporter.clock import Clock
 from aps_exporter.config import Config
 from aps_exporter.errors import ConfigError
 from tests.cli.console import (
@@ -286,7 +285,7 @@ def demoed(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """The configurations that `demo` was run with; nothing is served."""
     configs: list[Config] = []
 
-    def refuse(config: Config, _: Clock, **__: object) -> None:
+    def refuse(config: Config, *_: object, **__: object) -> None:
         configs.append(config)
         raise ConfigError("seen enough")
 

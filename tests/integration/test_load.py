@@ -19,6 +19,7 @@ from aps_exporter.simulator.ecu import Fault, SimulatedEcu
 from aps_exporter.simulator.ecu_server import EcuServer
 from aps_exporter.simulator.plant import DEFAULT_INVERTERS, plant_inverters
 from aps_exporter.simulator.running import running_ecu_server
+from aps_exporter.state import State
 
 pytestmark = pytest.mark.integration
 
@@ -69,7 +70,7 @@ async def exporter_on(server: EcuServer) -> AsyncIterator[Scraper]:
             "APS_LISTEN_ADDRESS": "127.0.0.1:0",
         }
         async with (
-            app.running_exporter(config.load(variables).config(), RealClock()) as port,
+            app.running_exporter(config.load(variables).config(), RealClock(), State()) as port,
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
         ):
             yield Scraper(session, f"http://127.0.0.1:{port}/metrics")
