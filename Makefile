@@ -2,7 +2,7 @@
 # make test     the tests that need nothing but Python
 # make check    format, lint, types, import layers
 # make integration   against a real Prometheus and Chromium (Debian packages; see .ci/run)
-# make bench    speed, memory and freshness, as a table
+# make bench    speed, memory, freshness and the cost of a read beside a peer, as a table
 # make readme   write the generated tables of the README anew
 
 PYTHON ?= python3

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import freshness, parts, serving, starting
+from benchmarks import freshness, parts, peer, serving, starting
 from benchmarks.figures import table
 
 
@@ -12,8 +12,13 @@ def main() -> None:
     """Measure everything, then print one table."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        found = [*serving.figures(folder), *starting.figures(folder), *parts.figures()]
-    found += freshness.figures()
+        found = [
+            *serving.figures(folder),
+            *starting.figures(folder),
+            *parts.figures(),
+            *peer.figures(folder),
+            *freshness.figures(),
+        ]
     sys.stdout.writelines(f"{line}\n" for line in table(found))
 
 

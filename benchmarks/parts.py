@@ -53,14 +53,15 @@ async def _refresh() -> tuple[EcuCache, float, float]:
     ecu = _ecu(INVERTERS)
     async with running_ecu_server(EcuServer(ecu), "127.0.0.1", 0) as port:
         config = load({"APS_ECU_HOSTS": f"127.0.0.1:{port}", "APS_ECU_PAUSE": "0"}).config()
-        cache, _ = await _timed_refresh(config)
-        no_pause = median([(await _timed_refresh(config))[1] for _ in range(20)])
+        cache, _ = await timed_refresh(config)
+        no_pause = median([(await timed_refresh(config))[1] for _ in range(20)])
         patient = replace(config, ecu_pause=DEFAULT_PAUSE)
-        default_pause = median([(await _timed_refresh(patient))[1] for _ in range(3)])
+        default_pause = median([(await timed_refresh(patient))[1] for _ in range(3)])
     return cache, default_pause, no_pause
 
 
-async def _timed_refresh(config: Config) -> tuple[EcuCache, float]:
+async def timed_refresh(config: Config) -> tuple[EcuCache, float]:
+    """The cache after one refresh of the only ECU in `config`, and the seconds it took."""
     (cache,) = app.build_caches(config, RealClock(), State(), Counter())
     began = time.perf_counter()
     await cache.ask_once()
