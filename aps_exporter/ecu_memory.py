@@ -52,10 +52,11 @@ def memories_from_json(text: str) -> dict[str, EcuMemory]:
         form = json.loads(text)
     except RecursionError as error:
         raise ValueError("expected JSON, got brackets without end") from error
-    if not isinstance(form, dict) or form.get("version") != VERSION:
-        raise ValueError(f"expected a JSON object of version {VERSION}")
+    is_of_this_version = isinstance(form, dict) and form.get("version") == VERSION
+    if not is_of_this_version or not isinstance(form.get("ecus"), dict):
+        raise ValueError(f"expected a JSON object of version {VERSION} with ECUs by their id")
     try:
-        return _CONVERTER.structure(form.get("ecus"), dict[str, EcuMemory])
+        return _CONVERTER.structure(form["ecus"], dict[str, EcuMemory])
     except BaseValidationError as error:
         raise ValueError("; ".join(transform_error(error)[:_FAULTS_TOLD])) from error
 
@@ -75,9 +76,16 @@ def _local_time_from_json(text: Any, _: object) -> LocalTime:
 
 
 def _number_from_json(number: Any, _: object) -> float:
-    if not isinstance(number, int | float) or not math.isfinite(number):
+    is_number = isinstance(number, int | float) and not isinstance(number, bool)
+    if not is_number or not math.isfinite(number):
         raise ValueError(f"expected a number, got {number!r}")
     return float(number)
+
+
+def _flag_from_json(flag: Any, _: object) -> bool:
+    if not isinstance(flag, bool):
+        raise TypeError(f"expected true or false, got {flag!r}")
+    return flag
 
 
 def _converter() -> JsonConverter:
@@ -85,6 +93,7 @@ def _converter() -> JsonConverter:
     converter.register_structure_hook(datetime, _utc_from_json)
     converter.register_structure_hook(LocalTime, _local_time_from_json)
     converter.register_structure_hook(float, _number_from_json)
+    converter.register_structure_hook(bool, _flag_from_json)
     converter.register_structure_hook(int, lambda number, _: int(_number_from_json(number, int)))
     return converter
 

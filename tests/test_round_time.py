@@ -1,11 +1,11 @@
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from aps_exporter.round_time import RoundTimes
+from aps_exporter.round_time import ROUNDS_REMEMBERED, RoundTimes
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
@@ -135,3 +135,80 @@ def test_clock_that_no_zone_explains_is_taken_as_it_stands(stamp: str) -> None:
     times = RoundTimes("roof", None)
     moment = times.moment_of_round(_local(stamp), None, _utc("2026-06-01T10:03"), awake=True)
     assert moment == _utc(stamp)
+
+
+def test_stamp_that_comes_again_means_the_same_moment_whatever_was_learnt_since() -> None:
+    times = RoundTimes("roof", None)
+    stamp = _local("2026-06-01T05:30")
+    first = times.moment_of_round(stamp, None, _utc("2026-06-01T05:32"), awake=False)
+    times.moment_of_round(
+        _local("2026-06-01T05:35"), None, _utc("2026-06-01T03:37"), awake=True
+    )  # two hours ahead, as is seen now
+    again = times.moment_of_round(stamp, None, _utc("2026-06-01T05:40"), awake=True)
+    assert first == again == _utc("2026-06-01T05:30")
+
+
+def test_moment_of_the_newest_round_survives_a_restart_in_another_zone() -> None:
+    times = RoundTimes("roof", None)
+    stamp = _local("2026-06-01T22:30")
+    moment = times.moment_of_round(stamp, None, _utc("2026-06-01T22:32"), awake=False)
+    resumed = RoundTimes("roof", AMSTERDAM, times.memory)
+    assert resumed.moment_of_round(stamp, None, _utc("2026-06-02T04:00"), awake=False) == moment
+
+
+def test_correction_survives_a_restart_and_is_not_warned_of_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    times = RoundTimes("roof", None)
+    times.moment_of_round(_local("2026-06-01T12:00"), None, _utc("2026-06-01T10:03"), awake=True)
+    caplog.clear()
+    resumed = RoundTimes("roof", None, times.memory)
+    assert resumed.moment(_local("2026-06-01T22:00"), None, _utc("2026-06-02T02:00")) == _utc(
+        "2026-06-01T20:00"
+    )
+    resumed.moment_of_round(_local("2026-06-02T12:00"), None, _utc("2026-06-02T10:03"), awake=True)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(
+    ("zone", "ecu_zone"),
+    [(AMSTERDAM, None), (None, "Europe/Amsterdam"), (None, "Etc/GMT-8")],
+    ids=["configured", "the ECU's", "none that fits"],
+)
+def test_each_round_of_the_hour_that_dst_repeats_has_a_moment_of_its_own(
+    zone: ZoneInfo | None, ecu_zone: str | None, *, restarts: bool
+) -> None:
+    times = RoundTimes("roof", zone)
+    for index in range(60):  # from 01:30 to 05:30 by the ECU's clock, which shows 02:00 twice
+        true = _utc("2026-10-24T23:30") + index * timedelta(minutes=5)
+        stamp = true.astimezone(AMSTERDAM).replace(tzinfo=None)
+        now = true + timedelta(minutes=2)
+        if restarts:
+            times = RoundTimes("roof", zone, times.memory)
+        assert times.moment_of_round(stamp, ecu_zone, now, awake=True) == true
+        assert times.moment_of_round(stamp, ecu_zone, now, awake=True) == true
+
+
+def test_date_is_that_of_the_zone_in_use() -> None:
+    now = _utc("2026-06-01T22:30")
+    assert RoundTimes("roof", AMSTERDAM).day(None, now) == date(2026, 6, 2)
+    assert RoundTimes("roof", None).day("Europe/Amsterdam", now) == date(2026, 6, 2)
+    assert RoundTimes("roof", None).day("Etc/GMT-8", now) == date(2026, 6, 1)
+
+
+def test_date_follows_the_corrected_offset() -> None:
+    times = RoundTimes("roof", None)
+    times.moment_of_round(_local("2026-06-01T12:00"), None, _utc("2026-06-01T10:03"), awake=True)
+    assert times.day(None, _utc("2026-06-01T22:30")) == date(2026, 6, 2)
+
+
+def test_only_recent_rounds_are_remembered() -> None:
+    times = RoundTimes("roof", AMSTERDAM)
+    for index in range(200):
+        now = _utc("2026-06-01T10:00") + index * timedelta(minutes=5)
+        stamp = now.astimezone(AMSTERDAM).replace(tzinfo=None)
+        times.moment_of_round(stamp, None, now, awake=True)
+    assert len(times.memory.moments) == ROUNDS_REMEMBERED
+    assert times.memory.newest == stamp
+    assert stamp in times.memory.moments

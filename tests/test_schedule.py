@@ -1,13 +1,14 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from statistics import mean, median
 
 import pytest
 
-from aps_exporter.schedule import RoundSchedule
+from aps_exporter.readings import LocalTime
+from aps_exporter.schedule import RoundSchedule, ScheduleMemory
 
 STAMP = datetime.fromisoformat("2026-06-01T10:00:00")
 
@@ -216,11 +217,13 @@ class Watch:
         return mean(d for index, d in self.delays.items() if first <= index < last)
 
 
-def _follow(ecu: Ecu, rounds: int, schedule: RoundSchedule | None = None) -> Watch:
+def _follow(
+    ecu: Ecu, rounds: int, schedule: RoundSchedule | None = None, *, start: float = 400
+) -> Watch:
     schedule = schedule or _schedule()
     watch = Watch([], {})
-    at = 400.0
-    while at < rounds * ecu.period:
+    at = start
+    while at < start - 400 + rounds * ecu.period:
         watch.looks.append(at)
         newest = ecu.newest(at)
         if schedule.saw_round(ecu.stamp(newest), at):
@@ -397,3 +400,83 @@ def test_restart_of_the_exporter_starts_the_search_anew() -> None:
     ecu = Ecu(first=200)
     _follow(ecu, 50)
     assert _follow(ecu, 100).mean_delay(20, 100) < 8
+
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+def _resumed(
+    schedule: RoundSchedule, at: float, *, seconds_later: float, clock_set_by: float = 0
+) -> RoundSchedule:
+    """A new process that starts so much later, with a monotonic clock of its own at 50."""
+    memory = schedule.memory(at, NOON)
+    assert memory is not None
+    resumed = _schedule()
+    resumed.resume(memory, 50, NOON + timedelta(seconds=seconds_later + clock_set_by))
+    return resumed
+
+
+def test_nothing_is_remembered_before_the_first_round() -> None:
+    assert _schedule().memory(1_000, NOON) is None
+
+
+def test_resumed_schedule_asks_at_once() -> None:
+    ecu, schedule = Ecu(), _schedule()
+    at = _follow(ecu, 100, schedule).looks[-1]
+    assert _resumed(schedule, at, seconds_later=20).is_due(50)
+
+
+def test_resumed_schedule_knows_when_the_next_round_comes() -> None:
+    ecu, schedule = Ecu(), _schedule()
+    looks = _follow(ecu, 100, schedule).looks
+    resumed = _resumed(schedule, looks[-1], seconds_later=100)
+    assert resumed.saw_round(ecu.stamp(ecu.newest(looks[-1] + 100)), at=50)
+    assert resumed.next_at - 50 == pytest.approx(schedule.next_at - looks[-1] - 100)
+
+
+def test_round_that_was_known_before_a_restart_is_new_only_once() -> None:
+    ecu, schedule = Ecu(), _schedule()
+    at = _follow(ecu, 100, schedule).looks[-1]
+    resumed = _resumed(schedule, at, seconds_later=20)
+    stamp = ecu.stamp(ecu.newest(at + 20))
+    assert [resumed.saw_round(stamp, at=50), resumed.saw_round(stamp, at=110)] == [True, False]
+
+
+def test_known_round_after_the_time_of_the_next_one_is_a_look_in_vain() -> None:
+    ecu, schedule = Ecu(), _schedule()
+    at = _follow(ecu, 100, schedule).looks[-1]
+    resumed = _resumed(schedule, at, seconds_later=5_000)  # at night
+    looks = []
+    for _ in range(4):
+        look = max(50, resumed.next_at)
+        looks.append(look)
+        resumed.saw_round(ecu.stamp(ecu.newest(at)), at=look)
+    assert looks[1] == 110
+    assert looks[3] - looks[2] == pytest.approx(300, abs=2)
+
+
+@pytest.mark.parametrize("seconds_later", [10, 150, 300, 10_000, 200_000])
+def test_rounds_after_a_restart_are_as_fresh_as_before_it(seconds_later: float) -> None:
+    ecu, schedule = Ecu(), _schedule()
+    at = _follow(ecu, 100, schedule).looks[-1]
+    memory = schedule.memory(at, NOON)
+    assert memory is not None
+    resumed = _schedule()
+    resumed.resume(memory, at + seconds_later, NOON + timedelta(seconds=seconds_later))
+    first = ecu.newest(at + seconds_later)
+    watch = _follow(ecu, 20, resumed, start=at + seconds_later)
+    assert watch.mean_delay(first + 1, first + 19) < 15
+
+
+def test_clock_that_went_back_during_a_restart_makes_the_search_begin_anew() -> None:
+    ecu, schedule = Ecu(), _schedule()
+    at = _follow(ecu, 100, schedule).looks[-1]
+    resumed = _resumed(schedule, at, seconds_later=20, clock_set_by=-86_400)
+    assert resumed.memory(50, NOON) is None
+
+
+def test_periods_that_cannot_be_are_not_resumed() -> None:
+    memory = ScheduleMemory(LocalTime(STAMP), NOON, NOON, (1e9, 300.0, 0.0, -300.0))
+    schedule = _schedule()
+    schedule.resume(memory, 50, NOON)
+    assert schedule.period_seconds == 300
