@@ -16,9 +16,12 @@ from aps_exporter.ecu.client import EcuClient
 from aps_exporter.ecu_claims import EcuClaims
 from aps_exporter.ecu_memory import EcuMemory
 from aps_exporter.schedule import RoundSchedule
-from aps_exporter.simulator.ecu import EcuModel, Fault, SimulatedEcu
+from aps_exporter.simulator.ecu import EcuModel, SimulatedEcu
 from aps_exporter.simulator.ecu_server import EcuServer
+from aps_exporter.simulator.fault_schedule import FaultSchedule
+from aps_exporter.simulator.faults import Fault
 from aps_exporter.simulator.plant import plant_inverters
+from aps_exporter.simulator.script import parse_script
 from aps_exporter.state import State
 
 START = datetime(2026, 6, 1, 8, 0, 20, tzinfo=UTC)
@@ -58,6 +61,7 @@ class World:
         inverters: str = "ds3:2",
         model: EcuModel = "ecu-r-pro",
         faults: Iterable[Fault] = (),
+        script: str = "",
         start: datetime = START,
     ) -> None:
         self.clock = ScaledClock(1, start, ticks=asyncio.get_running_loop().time)
@@ -66,7 +70,7 @@ class World:
             self.clock,
             model=model,
             sun_at_start=time(12, 0),
-            faults=tuple(faults),
+            faults=FaultSchedule(self.clock, faults, parse_script(script)),
         )
         self.ecu = ScriptedEcu(self.simulated)
         self.server = EcuServer(self.ecu, self.simulated.faults)
@@ -77,7 +81,7 @@ class World:
         self.port = 0
 
     @property
-    def faults(self) -> set[Fault]:
+    def faults(self) -> FaultSchedule:
         return self.simulated.faults
 
     def cache(
@@ -112,10 +116,11 @@ async def world(
     inverters: str = "ds3:2",
     model: EcuModel = "ecu-r-pro",
     faults: Iterable[Fault] = (),
+    script: str = "",
     start: datetime = START,
 ) -> AsyncIterator[World]:
     """A world whose ECU serves until the context ends."""
-    created = World(inverters=inverters, model=model, faults=faults, start=start)
+    created = World(inverters=inverters, model=model, faults=faults, script=script, start=start)
     created.port = await created.server.start("127.0.0.1", 0)
     try:
         yield created

@@ -10,6 +10,7 @@ from typing import Final
 
 from aps_exporter import __version__
 from aps_exporter.errors import ConfigError
+from aps_exporter.simulator.faults import FAULTS, Fault, fault_named
 
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
@@ -180,6 +181,23 @@ def _add_plant_flags(parser: argparse.ArgumentParser) -> None:
         "--fault",
         action="append",
         default=[],
-        choices=("refuse", "silent", "close", "truncate", "zero-glitch", "offline"),
-        help="misbehave like this (offline: one inverter is); may be given more than once",
+        metavar="NAME",
+        type=_fault,
+        help="misbehave like this, see below; may be given more than once",
     )
+    parser.add_argument(
+        "--script",
+        metavar="FILE",
+        help="misbehave for a while: lines +H:MM:SS FAULT for DURATION, from the start on",
+    )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    width = max(map(len, FAULTS))
+    lines = (f"  {name:{width}}  {fault.about}" for name, fault in FAULTS.items())
+    parser.epilog = "\n".join(("faults:", *lines))
+
+
+def _fault(name: str) -> Fault:
+    try:
+        return fault_named(name)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

@@ -16,15 +16,16 @@ from aps_exporter.clock import Clock, RealClock, ScaledClock
 from aps_exporter.config import Config, ListenAddress, Target, parse_listen_address
 from aps_exporter.errors import ConfigError
 from aps_exporter.simulator.ecu_server import EcuServer
+from aps_exporter.simulator.fault_schedule import FaultSchedule
+from aps_exporter.simulator.faults import FAULTS
 from aps_exporter.simulator.plant import DEFAULT_INVERTERS, plant_inverters
 from aps_exporter.simulator.replay import ReplayedEcu, read_captures
 from aps_exporter.simulator.running import Simulation, running_ecu_server, running_simulator
+from aps_exporter.simulator.script import FaultWindow, read_script
 from aps_exporter.state import State
 
 DEMO_LISTEN_ADDRESS: Final = "127.0.0.1:10899"
 DEMO_TARGET: Final = "demo"
-
-FAULTS_OF_THE_PLANT: Final = ("zero-glitch", "offline")
 
 _SLOWEST: Final = 0.1
 _FASTEST: Final = 1_000
@@ -42,9 +43,11 @@ def simulate(options: argparse.Namespace) -> int:
 
 async def _simulate(options: argparse.Namespace, address: ListenAddress) -> None:
     if options.replay is not None:
-        _refuse_what_a_replay_ignores(options)
+        script = _script(options)
+        _refuse_what_a_replay_ignores(options, script)
         ecu = ReplayedEcu(read_captures(Path(options.replay), options.only))
-        running = running_ecu_server(EcuServer(ecu, options.fault), address.host, address.port)
+        faults = FaultSchedule(_clock(options), options.fault, script)
+        running = running_ecu_server(EcuServer(ecu, faults), address.host, address.port)
         what = f"ECU that replays {options.replay}"
     elif options.only != "*":
         raise ConfigError(f"--only={options.only}: chooses among captures; give --replay too")
@@ -58,15 +61,23 @@ async def _simulate(options: argparse.Namespace, address: ListenAddress) -> None
         await app.until_stopped()
 
 
-def _refuse_what_a_replay_ignores(options: argparse.Namespace) -> None:
-    """A replay has no plant and no clock: what would change those is a mistake."""
-    given = [f"--fault={fault}" for fault in options.fault if fault in FAULTS_OF_THE_PLANT]
+def _refuse_what_a_replay_ignores(
+    options: argparse.Namespace, script: tuple[FaultWindow, ...]
+) -> None:
+    """A replay has no plant, and a clock only for its script: to change those is a mistake."""
+    scripted = dict.fromkeys(window.fault for window in script)
+    given = [f"--fault={fault}" for fault in options.fault if FAULTS[fault].kind == "plant"]
+    given += [
+        f"--script={options.script} ({fault})"
+        for fault in scripted
+        if FAULTS[fault].kind == "plant"
+    ]
     given += [
         flag
         for flag, is_given in (
             ("--inverters", options.inverters is not None),
             ("--model", options.model != "ecu-r"),
-            ("--speed", options.speed != "1"),
+            ("--speed", options.speed != "1" and not script),
             ("--sun", options.sun != "11:00"),
             ("--real-sun", options.real_sun),
         )
@@ -115,7 +126,12 @@ def _simulation(options: argparse.Namespace, clock: Clock) -> Simulation:
         model=options.model,
         sun_at_start=None if options.real_sun else _time_of_day(options.sun),
         faults=tuple(options.fault),
+        script=_script(options),
     )
+
+
+def _script(options: argparse.Namespace) -> tuple[FaultWindow, ...]:
+    return () if options.script is None else read_script(Path(options.script))
 
 
 def _clock(options: argparse.Namespace) -> Clock:

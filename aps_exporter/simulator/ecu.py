@@ -1,35 +1,22 @@
 """What a simulated ECU answers: requests in, replies out, built from the decoder's own tables."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, time
 from typing import Final, Literal, Protocol
 from zoneinfo import ZoneInfo
 
 from aps_exporter.clock import Clock
-from aps_exporter.ecu.decode import (
-    JOULES_PER_HUNDREDTH_KWH,
-    JOULES_PER_TENTH_KWH,
-    TEMPERATURE_OFFSET,
-)
-from aps_exporter.ecu.records import (
-    ROW_LAYOUTS,
-    FourChannelRow,
-    InfoHead,
-    InfoLayout01,
-    MeasuredRow,
-    RoundHead,
-    RowHead,
-    SignalRow,
-    StatusHead,
-    ThreePhaseRow,
-    TwoChannelRow,
-)
+from aps_exporter.ecu.records import InfoHead, InfoLayout01, RoundHead, SignalRow, StatusHead
 from aps_exporter.ecu.replies import build_reply, build_status
+from aps_exporter.simulator.energies import lifetime_said, today_said
+from aps_exporter.simulator.fault_schedule import FaultSchedule
+from aps_exporter.simulator.faults import Fault
 from aps_exporter.simulator.plant import ROUND, InverterMeasurement, Plant, PlantInverter
+from aps_exporter.simulator.rounds import Rounds
+from aps_exporter.simulator.rows import others_online, others_registered, rows_listed
 from aps_exporter.wire import to_bytes
 
-Fault = Literal["refuse", "silent", "close", "truncate", "zero-glitch", "offline"]
 EcuModel = Literal["ecu-r", "ecu-r-pro"]
 
 GOOD: Final = StatusHead("00")
@@ -87,7 +74,7 @@ class SimulatedEcu:
     """An ECU with a plant behind it, which it asks once a round.
 
     `sun_at_start` is the sun time when it starts; None for the sun to stand where the clock says.
-    Faults in `faults` may be added and taken away while it runs.
+    Faults in `faults` may be added and taken away while it runs; a FaultSchedule is used as it is.
     """
 
     def __init__(
@@ -97,12 +84,12 @@ class SimulatedEcu:
         *,
         model: EcuModel = "ecu-r",
         sun_at_start: time | None = None,
-        faults: Collection[Fault] = (),
+        faults: Iterable[Fault] = (),
     ) -> None:
-        self.faults: set[Fault] = set(faults)
-        self._clock = clock
+        self.faults = faults if isinstance(faults, FaultSchedule) else FaultSchedule(clock, faults)
+        self._rounds = Rounds(clock, self.faults)
         self._character = _CHARACTERS[model]
-        newest = _last_full(self._local_now())
+        newest = self._local(self._rounds.newest())
         sun = newest
         if sun_at_start is not None:
             sun = _last_full(datetime.combine(newest.date(), sun_at_start))
@@ -116,7 +103,7 @@ class SimulatedEcu:
     @property
     def newest_round(self) -> datetime:
         """The sun time of the newest round."""
-        return _last_full(self._local_now()) + self._sun_ahead
+        return self._sun(self._rounds.newest())
 
     def reply_to(self, request: bytes) -> bytes | None:
         command = request[_COMMAND]
@@ -130,20 +117,21 @@ class SimulatedEcu:
 
     def _info(self) -> bytes:
         sun = self.newest_round
+        lifetime_at = self._sun(self._rounds.newest_when_began("energy-frozen"))
         measured = [self._measure(inverter, sun) for inverter in self.plant.inverters]
-        glitch = "zero-glitch" in self.faults
+        registered = len(measured) + others_registered(self.faults)
         character = self._character
         head = InfoHead(
             ecu=self.ecu,
             layout="01",
-            lifetime_energy=self.plant.lifetime_joules(sun) // JOULES_PER_TENTH_KWH,
+            lifetime_energy=lifetime_said(self.plant.lifetime_joules(lifetime_at), self.faults),
             power=sum(sum(m.channel_watts) for m in measured if m.online),
-            today_energy=0 if glitch else self.plant.today_joules(sun) // JOULES_PER_HUNDREDTH_KWH,
+            today_energy=today_said(self.plant.today_joules(sun), self.faults),
         )
         rest = InfoLayout01(
             last_ema_contact=_digits(self._stamp()),
-            inverters=0 if glitch else len(measured),
-            inverters_online=sum(m.online for m in measured),
+            inverters=0 if "zero-glitch" in self.faults else registered,
+            inverters_online=sum(m.online for m in measured) + others_online(self.faults),
             zigbee_channel="10",
             firmware=character.firmware,
             timezone=character.says_zone,
@@ -155,11 +143,9 @@ class SimulatedEcu:
 
     def _inverters(self) -> bytes:
         sun = self.newest_round
-        head = RoundHead("01", len(self.plant.inverters), _digits(self._stamp()))
-        rows = [
-            inverter_row(inverter, self._measure(inverter, sun))
-            for inverter in self.plant.inverters
-        ]
+        measured = ((inverter, self._measure(inverter, sun)) for inverter in self.plant.inverters)
+        rows = rows_listed(measured, self.ecu, self.faults)
+        head = RoundHead("01", len(rows), _digits(self._stamp()))
         return build_reply("11", "0002", to_bytes(GOOD) + to_bytes(head) + b"".join(rows))
 
     def _signal(self) -> bytes:
@@ -179,34 +165,14 @@ class SimulatedEcu:
         return measured
 
     def _stamp(self) -> datetime:
-        return _last_full(self._local_now())
+        return self._local(self._rounds.stamp())
 
-    def _local_now(self) -> datetime:
-        """The ECU's own clock, without a zone as ECUs have it."""
-        return self._clock.now().astimezone(self._character.zone).replace(tzinfo=None)
+    def _sun(self, round_: datetime) -> datetime:
+        return self._local(round_) + self._sun_ahead
 
-
-def inverter_row(inverter: PlantInverter, measured: InverterMeasurement) -> bytes:
-    """A row of an inverters reply, in the layout of the inverter's type code."""
-    head = RowHead(inverter.serial, int(measured.online), inverter.kind.type_code)
-    layout = ROW_LAYOUTS[inverter.kind.type_code][0]
-    return to_bytes(head) + to_bytes(_measured_row(layout, measured))
-
-
-def _measured_row(layout: type[MeasuredRow], measured: InverterMeasurement) -> MeasuredRow:
-    asleep = not measured.online
-    frequency = 0 if asleep else round(measured.hertz * 10)
-    temperature = TEMPERATURE_OFFSET + (0 if asleep else measured.celsius)
-    watts, volts = measured.channel_watts, measured.volts
-    if layout is ThreePhaseRow:
-        return ThreePhaseRow(
-            frequency,
-            temperature,
-            *(watts[0], volts[0], watts[1], volts[1], watts[2], volts[2], watts[3]),
-        )
-    if layout is FourChannelRow:
-        return FourChannelRow(frequency, temperature, watts[0], volts[0], *watts[1:])
-    return TwoChannelRow(frequency, temperature, watts[0], volts[0], watts[1], volts[0])
+    def _local(self, moment: datetime) -> datetime:
+        """By the ECU's own clock, without a zone as ECUs have it."""
+        return moment.astimezone(self._character.zone).replace(tzinfo=None)
 
 
 def _last_full(moment: datetime) -> datetime:

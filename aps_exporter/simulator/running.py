@@ -7,9 +7,12 @@ from datetime import time
 
 from aps_exporter.clock import Clock
 from aps_exporter.errors import CannotListenError
-from aps_exporter.simulator.ecu import EcuModel, Fault, SimulatedEcu
+from aps_exporter.simulator.ecu import EcuModel, SimulatedEcu
 from aps_exporter.simulator.ecu_server import EcuServer
+from aps_exporter.simulator.fault_schedule import FaultSchedule
+from aps_exporter.simulator.faults import Fault
 from aps_exporter.simulator.plant import PlantInverter
+from aps_exporter.simulator.script import FaultWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,7 @@ class Simulation:
     model: EcuModel = "ecu-r"
     sun_at_start: time | None = None
     faults: tuple[Fault, ...] = ()
+    script: tuple[FaultWindow, ...] = ()
 
 
 @asynccontextmanager
@@ -33,7 +37,7 @@ async def running_simulator(
         simulation.clock,
         model=simulation.model,
         sun_at_start=simulation.sun_at_start,
-        faults=simulation.faults,
+        faults=FaultSchedule(simulation.clock, simulation.faults, simulation.script),
     )
     async with running_ecu_server(EcuServer(ecu, ecu.faults), host, port) as bound:
         yield bound

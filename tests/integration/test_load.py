@@ -15,8 +15,9 @@ import pytest
 
 from aps_exporter import app, config
 from aps_exporter.clock import RealClock
-from aps_exporter.simulator.ecu import Fault, SimulatedEcu
+from aps_exporter.simulator.ecu import SimulatedEcu
 from aps_exporter.simulator.ecu_server import EcuServer
+from aps_exporter.simulator.faults import Fault
 from aps_exporter.simulator.plant import DEFAULT_INVERTERS, plant_inverters
 from aps_exporter.simulator.running import running_ecu_server
 from aps_exporter.state import State

@@ -8,7 +8,8 @@ from aps_exporter.clock import ScaledClock
 from aps_exporter.ecu.decode import decode
 from aps_exporter.errors import EcuStatusError
 from aps_exporter.readings import EcuReading, RoundReading, SignalReading
-from aps_exporter.simulator.ecu import EcuModel, Fault, SimulatedEcu
+from aps_exporter.simulator.ecu import EcuModel, SimulatedEcu
+from aps_exporter.simulator.faults import Fault
 from aps_exporter.simulator.plant import plant_inverters
 
 NOON = datetime(2026, 6, 1, 12, 3, tzinfo=UTC)
