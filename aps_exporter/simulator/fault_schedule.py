@@ -79,7 +79,9 @@ class FaultSchedule(MutableSet[Fault]):
         return set(it)
 
     def _open_window(self, fault: Fault) -> FaultWindow | None:
-        windows = self._windows.get(fault, [])
+        windows = self._windows.get(fault)
+        if not windows:
+            return None
         now = self.elapsed
         index = bisect_right(windows, now, key=lambda window: window.starts_at) - 1
         return windows[index] if index >= 0 and now < windows[index].ends_at else None

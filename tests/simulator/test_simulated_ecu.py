@@ -7,10 +7,10 @@ import pytest
 from aps_exporter.clock import ScaledClock
 from aps_exporter.ecu.decode import decode
 from aps_exporter.errors import EcuStatusError
-from aps_exporter.readings import EcuReading, RoundReading, SignalReading
 from aps_exporter.simulator.ecu import EcuModel, SimulatedEcu
 from aps_exporter.simulator.faults import Fault
 from aps_exporter.simulator.plant import plant_inverters
+from tests.simulator.asking import info_of, round_of, signal_of
 
 NOON = datetime(2026, 6, 1, 12, 3, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 6, 1, 0, 3, tzinfo=UTC)
@@ -30,26 +30,8 @@ def _ecu(
     )
 
 
-def _info(ecu: SimulatedEcu) -> EcuReading:
-    reading = decode(ecu.reply_to(b"APS1100160001END\n") or b"")
-    assert isinstance(reading, EcuReading)
-    return reading
-
-
-def _round(ecu: SimulatedEcu) -> RoundReading:
-    reading = decode(ecu.reply_to(f"APS1100280002{ecu.ecu}END\n".encode()) or b"")
-    assert isinstance(reading, RoundReading)
-    return reading
-
-
-def _signal(ecu: SimulatedEcu) -> SignalReading:
-    reading = decode(ecu.reply_to(f"APS1100280030{ecu.ecu}END\n".encode()) or b"")
-    assert isinstance(reading, SignalReading)
-    return reading
-
-
 def test_every_kind_of_inverter_reads_as_its_model() -> None:
-    assert [inverter.model for inverter in _round(_ecu()).inverters] == [
+    assert [inverter.model for inverter in round_of(_ecu()).inverters] == [
         "QS1",
         "QS1A",
         "DS3",
@@ -62,7 +44,7 @@ def test_every_kind_of_inverter_reads_as_its_model() -> None:
 
 def test_rows_say_what_the_plant_measures() -> None:
     ecu = _ecu()
-    for inverter, reading in zip(ecu.plant.inverters, _round(ecu).inverters, strict=True):
+    for inverter, reading in zip(ecu.plant.inverters, round_of(ecu).inverters, strict=True):
         measured = ecu.plant.measure(inverter, ecu.newest_round)
         assert [c.power_watts for c in reading.channels] == list(measured.channel_watts)
         assert [p.voltage_volts for p in reading.phases] == list(measured.volts)
@@ -72,7 +54,7 @@ def test_rows_say_what_the_plant_measures() -> None:
 
 def test_info_agrees_with_the_plant_cut_off_and_not_rounded() -> None:
     ecu = _ecu()
-    info = _info(ecu)
+    info = info_of(ecu)
     assert info.power_watts == ecu.plant.power_watts(ecu.newest_round)
     lifetime = ecu.plant.lifetime_joules(ecu.newest_round)
     assert info.lifetime_energy_joules == lifetime - lifetime % 360_000
@@ -84,24 +66,24 @@ def test_info_agrees_with_the_plant_cut_off_and_not_rounded() -> None:
 def test_sun_stands_at_eleven_while_the_stamp_follows_the_clock() -> None:
     ecu = _ecu(now=MIDNIGHT)
     assert ecu.newest_round.time() == time(11, 0)
-    assert _round(ecu).measured_at == datetime.fromisoformat("2026-06-01T02:00")  # in Amsterdam
+    assert round_of(ecu).measured_at == datetime.fromisoformat("2026-06-01T02:00")  # in Amsterdam
 
 
 def test_real_sun_is_dark_at_night() -> None:
-    assert _info(_ecu(sun=None, now=MIDNIGHT)).power_watts == 0
+    assert info_of(_ecu(sun=None, now=MIDNIGHT)).power_watts == 0
 
 
 def test_ecu_r_speaks_group_11_and_lies_about_its_zone() -> None:
     ecu = _ecu(model="ecu-r")
     assert (ecu.reply_to(b"APS1100160001END\n") or b"")[:5] == b"APS11"
-    info = _info(ecu)
+    info = info_of(ecu)
     assert (info.timezone, info.wifi_mac, info.ecu[:4]) == ("Etc/GMT-8", None, "2160")
 
 
 def test_ecu_r_pro_speaks_group_12_and_knows_its_zone() -> None:
     ecu = _ecu()
     assert (ecu.reply_to(b"APS1100160001END\n") or b"")[:5] == b"APS12"
-    info = _info(ecu)
+    info = info_of(ecu)
     assert (info.timezone, info.ecu[:4]) == ("Europe/Amsterdam", "2162")
 
 
@@ -109,7 +91,7 @@ def test_ecu_r_pro_speaks_group_12_and_knows_its_zone() -> None:
 def test_signal_of_sleeping_inverters_is_forgotten_by_one_model(
     model: EcuModel, *, forgets: bool
 ) -> None:
-    ratios = _signal(_ecu(model=model, sun=time(0, 0))).ratios
+    ratios = signal_of(_ecu(model=model, sun=time(0, 0))).ratios
     assert all((ratio == 0) == forgets for ratio in ratios.values())
 
 
@@ -125,7 +107,7 @@ def test_unknown_request_gets_no_answer(request_: bytes) -> None:
 
 
 def test_zero_glitch_says_no_inverters_but_some_online() -> None:
-    info = _info(_ecu(faults=("zero-glitch",)))
+    info = info_of(_ecu(faults=("zero-glitch",)))
     assert (info.inverters, info.inverters_online, info.today_energy_joules) == (0, 7, 0)
 
 
@@ -135,8 +117,8 @@ def test_offline_inverter_keeps_the_watts_of_better_days_in_its_row() -> None:
     row = raw[26 : 26 + 23]
     assert (row[6], row[9:11], row[11:13]) == (0, b"\0\0", b"\0\x64")
     assert int.from_bytes(row[13:15], "big") > 0
-    offline, *others = _round(ecu).inverters
+    offline, *others = round_of(ecu).inverters
     assert (offline.online, offline.power_watts) == (False, None)
-    info = _info(ecu)
+    info = info_of(ecu)
     assert info.inverters_online == 6
     assert info.power_watts == sum(other.power_watts or 0 for other in others)
