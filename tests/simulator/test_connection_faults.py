@@ -97,7 +97,7 @@ async def test_segments_are_pieces_of_the_same_reply() -> None:
         assert (await _ask(w))[0].command == "0001"
         reader, writer = await asyncio.open_connection("127.0.0.1", w.port)
         writer.write(InfoQuery().request)
-        pieces = []
+        pieces: list[bytes] = []
         while b"END\n" not in b"".join(pieces):
             pieces.append(await reader.read(10_000))
         writer.close()
