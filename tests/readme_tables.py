@@ -1,4 +1,6 @@
-"""The README's generated tables: metrics from `metrics.py`, variables from `config.py`.
+"""The README's generated tables: metrics, variables, and faults of the simulator.
+
+They come from `metrics.py`, `config.py` and `simulator/faults.py`.
 
 `python -m tests.readme_tables` (or `make readme`) writes them anew; a test compares.
 """
@@ -10,6 +12,7 @@ from typing import Any, Final
 
 from aps_exporter.config import VARIABLES
 from aps_exporter.metrics import ECU_METRICS, EXPORTER_METRICS, TARGET_METRICS, Metric
+from aps_exporter.simulator.faults import FAULTS
 
 README: Final = Path(__file__).parents[1] / "README.md"
 
@@ -34,9 +37,18 @@ def variable_table() -> str:
     return _table(("variable", "default", "flag", "what it does"), rows)
 
 
+def fault_table() -> str:
+    rows = [(f"`{name}`", fault.kind, fault.about) for name, fault in FAULTS.items()]
+    return _table(("fault", "touches", "what the simulated ECU does"), rows)
+
+
+TABLES: Final = {"metrics": metric_table, "variables": variable_table, "faults": fault_table}
+
+
 def with_tables(readme: str) -> str:
-    """The README with both tables as they should be."""
-    for name, table in (("metrics", metric_table()), ("variables", variable_table())):
+    """The README with all tables as they should be."""
+    for name, table_of in TABLES.items():
+        table = table_of()
         begin, end = f"<!-- {name}: made by make readme -->\n", f"<!-- end of {name} -->"
         pattern = re.escape(begin) + ".*?" + re.escape(end)
         readme = re.sub(pattern, lambda _: begin + table + end, readme, flags=re.DOTALL)  # noqa: B023 - called at once

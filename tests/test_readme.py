@@ -4,7 +4,8 @@ import pytest
 
 from aps_exporter.cli import main
 from aps_exporter.config import load
-from tests.readme_tables import README, metric_table, variable_table, with_tables
+from aps_exporter.simulator.script import parse_script
+from tests.readme_tables import README, TABLES, with_tables
 
 TEXT = README.read_text(encoding="utf-8")
 
@@ -13,9 +14,15 @@ def test_tables_are_those_of_the_code() -> None:
     assert with_tables(TEXT) == TEXT, "run make readme"
 
 
-def test_tables_stand_in_the_readme() -> None:
-    assert metric_table() in TEXT
-    assert variable_table() in TEXT
+@pytest.mark.parametrize("name", TABLES)
+def test_table_stands_in_the_readme(name: str) -> None:
+    assert TABLES[name]() in TEXT
+
+
+def test_scripts_of_the_readme_are_scripts() -> None:
+    scripts = re.findall(r"```\n((?:#.*\n)*\+\d.*?)```", TEXT, flags=re.DOTALL)
+    assert scripts
+    assert all(parse_script(script) for script in scripts)
 
 
 def test_pictures_and_links_into_the_repository_exist() -> None:
