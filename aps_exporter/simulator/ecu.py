@@ -12,8 +12,8 @@ from aps_exporter.ecu.replies import build_reply, build_status
 from aps_exporter.simulator.energies import lifetime_said, today_said
 from aps_exporter.simulator.fault_schedule import FaultSchedule
 from aps_exporter.simulator.faults import Fault
-from aps_exporter.simulator.plant import ROUND, InverterMeasurement, Plant, PlantInverter
-from aps_exporter.simulator.rounds import Rounds
+from aps_exporter.simulator.plant import InverterMeasurement, Plant, PlantInverter
+from aps_exporter.simulator.rounds import Rounds, last_full
 from aps_exporter.simulator.rows import others_online, others_registered, rows_listed
 from aps_exporter.wire import to_bytes
 
@@ -92,7 +92,7 @@ class SimulatedEcu:
         newest = self._local(self._rounds.newest())
         sun = newest
         if sun_at_start is not None:
-            sun = _last_full(datetime.combine(newest.date(), sun_at_start))
+            sun = last_full(datetime.combine(newest.date(), sun_at_start))
         self._sun_ahead = sun - newest
         self.plant = Plant(inverters, installed_on=sun.date())
 
@@ -173,12 +173,6 @@ class SimulatedEcu:
     def _local(self, moment: datetime) -> datetime:
         """By the ECU's own clock, without a zone as ECUs have it."""
         return moment.astimezone(self._character.zone).replace(tzinfo=None)
-
-
-def _last_full(moment: datetime) -> datetime:
-    """The last full round interval at or before this moment."""
-    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight + (moment - midnight) // ROUND * ROUND
 
 
 def _digits(moment: datetime) -> str:

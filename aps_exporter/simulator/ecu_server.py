@@ -58,11 +58,7 @@ class EcuServer:
             OSError: cannot listen there.
         """
         bound = await self._port.bind(host, port)
-        try:
-            await self.heed_refuse()
-        except OSError:
-            await self._port.close()
-            raise
+        await self.heed_refuse()
         self._script = asyncio.create_task(self._follow_script())
         return bound
 

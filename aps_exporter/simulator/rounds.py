@@ -5,7 +5,7 @@ the times they bear. A round that has shown stays when one of them begins.
 """
 
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from aps_exporter.clock import Clock
@@ -16,8 +16,6 @@ from aps_exporter.simulator.plant import ROUND
 LONG_ROUND: Final = 2 * ROUND
 MOST_LATE_SECONDS: Final = 240
 CLOCK_AHEAD: Final = timedelta(minutes=7)
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Rounds:
@@ -43,14 +41,14 @@ class Rounds:
     def _newest_at(self, moment: datetime) -> datetime:
         long, late = self._began_by(moment, "long-rounds"), self._began_by(moment, "late-rounds")
         period = LONG_ROUND if long else ROUND
-        newest = _last_full(moment, period)
+        newest = last_full(moment, period)
         while late and newest + lateness(newest) > moment:
             newest -= period
         start = self._faults.started_at  # before it nothing has shown
         if long and long > start:
-            newest = max(newest, _last_full(long, ROUND))
+            newest = max(newest, last_full(long, ROUND))
         if late and late > start:
-            newest = max(newest, _last_full(late, period))
+            newest = max(newest, last_full(late, period))
         return newest
 
     def _began_by(self, moment: datetime, fault: Fault) -> datetime | None:
@@ -65,6 +63,7 @@ def lateness(round_: datetime) -> timedelta:
     return timedelta(seconds=chance.randint(0, MOST_LATE_SECONDS))
 
 
-def _last_full(moment: datetime, period: timedelta) -> datetime:
-    """The last full interval at or before this moment."""
-    return _EPOCH + (moment - _EPOCH) // period * period
+def last_full(moment: datetime, period: timedelta = ROUND) -> datetime:
+    """The last full interval since midnight at or before this moment, in UTC or without a zone."""
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + (moment - midnight) // period * period

@@ -43,6 +43,12 @@ def test_window_is_open_from_its_start_until_before_its_end(
     assert [*faults] == (["silent"] if is_on else [])
 
 
+def test_timer_that_ends_a_rounding_error_early_finds_the_window_open(ticks: Ticks) -> None:
+    faults = _schedule(ticks, script="+0:00:10 silent for 5s")
+    ticks.seconds += 10 - 1e-9
+    assert "silent" in faults
+
+
 def test_window_follows_the_clock_at_its_speed(ticks: Ticks) -> None:
     faults = _schedule(ticks, script="+1:00:00 silent for 1h", speed=3_600)
     ticks.seconds += 1

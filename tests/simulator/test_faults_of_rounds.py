@@ -7,7 +7,7 @@ import pytest
 
 from aps_exporter.simulator.faults import Fault
 from aps_exporter.simulator.rounds import lateness
-from tests.simulator.asking import WatchedEcu, info_of, round_of
+from tests.simulator.asking import NOON, WatchedEcu, info_of, round_of
 
 ROUND = timedelta(seconds=300)
 SECOND = timedelta(seconds=1)
@@ -49,6 +49,14 @@ def test_frozen_clock_of_a_script_stands_at_the_opening_of_its_window() -> None:
     assert round_of(ecu).measured_at == start + 2 * ROUND
     ecu.pass_time(20 * MINUTE)
     assert round_of(ecu).measured_at == start + 14 * ROUND
+
+
+def test_rounds_that_grow_long_do_not_move_a_frozen_clock() -> None:
+    ecu = WatchedEcu(
+        script="+0:12:00 frozen-clock for 1h\n+0:25:00 long-rounds for 1h\n"
+    )  # from 12:03 on, so it stands at 12:15
+    stamps = [stamp.minute for stamp in ecu.stamps(MINUTE, 72)]
+    assert set(stamps[12:]) == {15}
 
 
 def test_clock_ahead_adds_seven_minutes_to_every_time_and_to_no_value() -> None:
@@ -94,8 +102,9 @@ def test_lateness_is_between_nothing_and_four_minutes(minutes: int) -> None:
     assert timedelta() <= lateness(round_) <= timedelta(seconds=240)
 
 
-def test_long_rounds_take_ten_minutes() -> None:
-    ecu = WatchedEcu(faults=["long-rounds"])
+@pytest.mark.parametrize("minute", [3, 7])
+def test_long_rounds_take_ten_minutes_from_the_start(minute: int) -> None:
+    ecu = WatchedEcu(faults=["long-rounds"], start=NOON.replace(minute=minute))
     assert _distances(ecu.stamps(MINUTE, 120)) == {2 * ROUND}
 
 

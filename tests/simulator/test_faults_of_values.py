@@ -4,7 +4,7 @@ import pytest
 
 from aps_exporter.simulator.energies import lifetime_said
 from aps_exporter.simulator.faults import Fault
-from aps_exporter.simulator.rows import NEVER_HEARD_SERIAL
+from aps_exporter.simulator.rows import NEVER_HEARD_SERIAL, UNKNOWN_SERIAL
 from tests.simulator.asking import NOON, WatchedEcu, info_of, raw_round, round_of, signal_of
 
 JOULES_PER_KWH = 3_600_000
@@ -12,6 +12,7 @@ EVERY_KIND = "qs1:1,qs1a:1,ds3:1,ds3-h:1,yc600:1,yc1000:1,qt2:1"
 LISTS = ["ds3:1", "yc1000:3", EVERY_KIND, "qs1:40,ds3:40"]
 
 _ROWS_BEGIN = 26
+_DS3_ROW_SIZE = 21
 
 
 def _lifetime(ecu: WatchedEcu) -> int:
@@ -103,6 +104,12 @@ def test_unknown_row_has_a_size_that_no_known_row_has() -> None:
     with_unknown = len(raw_round(WatchedEcu("ds3:1", faults=["unknown-row"])))
     assert with_unknown - one_ds3 not in {21, 23, 27, 9}
     assert with_unknown not in sizes
+
+
+def test_unknown_row_stands_in_the_middle_of_the_list() -> None:
+    raw = raw_round(WatchedEcu("ds3:2", faults=["unknown-row"]))
+    rows = raw[_ROWS_BEGIN:]
+    assert rows[_DS3_ROW_SIZE:].startswith(bytes.fromhex(UNKNOWN_SERIAL) + b"\x01" + b"99")
 
 
 @pytest.mark.parametrize("inverters", LISTS)

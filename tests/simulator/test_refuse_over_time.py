@@ -155,6 +155,18 @@ async def test_port_that_was_lost_is_tried_until_it_can_be_had() -> None:
 
 
 @in_virtual_time
+async def test_port_that_somebody_took_by_force_is_opened_once_they_are_gone() -> None:
+    async with world(faults=["refuse"]) as w:
+        w.faults.clear()
+        with socket.create_server(("127.0.0.1", w.port)):
+            for _ in range(2):
+                with pytest.raises(OSError, match="in use"):
+                    await w.server.heed_refuse()
+        await w.server.heed_refuse()
+        assert await _outcome(w) == "ok"
+
+
+@in_virtual_time
 async def test_closing_while_refusing_gives_the_port_back() -> None:
     async with world(faults=["refuse"]) as w:
         port = w.port

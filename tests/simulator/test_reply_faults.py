@@ -100,6 +100,11 @@ def test_reply_without_an_end_declares_its_own_length() -> None:
     assert spoiled(good, {"no-end"}) == good[:5] + b"0022" + good[9:-4] + b"\n"
 
 
+def test_status_has_no_end_to_leave_out() -> None:
+    raw = capture_named(REAL_REPLY).raw
+    assert spoiled(raw, {"status01", "no-end"}) == spoiled(raw, {"status01"})
+
+
 def test_wrong_length_is_more_than_all_that_is_sent() -> None:
     good = b"APS110016000100END\n"
     assert spoiled(good, {"wrong-length", "glue"})[5:9] == b"%04d" % (2 * len(good) + 50)
