@@ -43,12 +43,16 @@ class StateUnavailableError(ApsExporterError):
 
 
 class QueryError(ApsExporterError):
-    """One query to an ECU got no usable reply; `reason` is its name in the metrics."""
+    """One query to an ECU got no usable reply; `reason` is its name in the metrics.
 
-    def __init__(self, reason: FailureReason, detail: str) -> None:
+    `received` is what came nevertheless, as far as it is known: evidence for whoever looks into it.
+    """
+
+    def __init__(self, reason: FailureReason, detail: str, *, received: bytes = b"") -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason: FailureReason = reason
         self.detail = detail
+        self.received = received
 
 
 class EcuUnreachableError(QueryError):
@@ -57,8 +61,15 @@ class EcuUnreachableError(QueryError):
     `connected` tells a connection that stayed silent from one that was never made.
     """
 
-    def __init__(self, reason: FailureReason, detail: str, *, connected: bool = False) -> None:
-        super().__init__(reason, detail)
+    def __init__(
+        self,
+        reason: FailureReason,
+        detail: str,
+        *,
+        connected: bool = False,
+        received: bytes = b"",
+    ) -> None:
+        super().__init__(reason, detail, received=received)
         self.connected = connected
 
 

@@ -81,7 +81,8 @@ EXPLANATIONS: Final[dict[FailureReason, Explanation]] = {
     "malformed": Explanation(
         "The reply has the right form, but makes no sense inside.",
         (
-            "If it stays, this firmware is new to us: open an issue that names it.",
+            "If it stays, this firmware is new to us: open an issue with the output of "
+            "aps-exporter capture HOST (it masks serials and MAC addresses).",
             _OTHER_READER,
         ),
     ),

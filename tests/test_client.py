@@ -132,6 +132,46 @@ def test_each_way_to_fail_has_its_reason(behave: Behaviour, reason: str) -> None
     check()
 
 
+@pytest.mark.parametrize(
+    ("behave", "received"),
+    [
+        (_sends(then_wait=60), b""),
+        (_sends(REPLY[:20], then_wait=60), REPLY[:20]),
+        (_sends(REPLY[:20]), REPLY[:20]),
+        (_sends(b"HTTP/1.1 400 Bad Request\r\n"), b"HTTP/1.1 400 Bad Request\r\n"),
+        (_sends(build_reply("11", "0030", b"00")), build_reply("11", "0030", b"00")),
+    ],
+    ids=["silence", "too slow", "cut", "no ECU", "foreign command"],
+)
+def test_failure_keeps_what_came(behave: Behaviour, received: bytes) -> None:
+    @in_virtual_time
+    async def check() -> None:
+        async with _listening(behave) as client:
+            assert (await _failure(client)).received == received
+
+    check()
+
+
+@in_virtual_time
+async def test_connect_may_have_a_shorter_limit_than_the_query() -> None:
+    async def never(*_: object) -> None:
+        await asyncio.sleep(3_600)
+
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    with patch.object(loop, "sock_connect", never):
+        failure = await _failure(EcuClient("127.0.0.1", 8899, TIMEOUT, connect_timeout=0.5))
+    assert failure.reason == "timeout"
+    assert loop.time() - began == pytest.approx(0.5)
+
+
+@in_virtual_time
+async def test_limit_of_the_connect_is_none_for_the_reply() -> None:
+    async with _listening(_sends(REPLY[:20], REPLY[20:], pause=2.0)) as client:
+        patient = EcuClient(client.host, client.port, TIMEOUT, connect_timeout=0.5)
+        assert (await patient.ask(InfoQuery())).raw == REPLY
+
+
 @in_virtual_time
 async def test_drip_ends_at_the_one_deadline() -> None:
     drip = _sends(*[REPLY[i : i + 1] for i in range(40)], pause=1.0)

@@ -108,6 +108,20 @@ def _parser() -> argparse.ArgumentParser:
         "--json", action="store_true", help="print an entry of /api/v1/snapshots instead"
     )
 
+    capture = _add_command(
+        commands,
+        "capture",
+        "capture:capture",
+        help="save an ECU's raw replies, for a bug report",
+        description="Save what an ECU replies, byte for byte, as JSON on standard output. Serials "
+        "and MAC addresses are masked. simulate --replay and decode read it.",
+    )
+    capture.add_argument("host", metavar="HOST[:PORT]")
+    capture.add_argument("--output", metavar="FILE", help="save it in this new file instead")
+    capture.add_argument(
+        "--no-mask", action="store_true", help="leave serials and MAC addresses as they are"
+    )
+
     decode = _add_command(
         commands,
         "decode",

@@ -7,37 +7,24 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from textwrap import fill
 
 from aps_exporter import app, cache
 from aps_exporter.cache import EcuCache
 from aps_exporter.cli import EXIT_FAILED, EXIT_OK
+from aps_exporter.cli.options import configure_for_one
+from aps_exporter.cli.trouble import trouble_lines
 from aps_exporter.clock import RealClock
-from aps_exporter.config import load, parse_target
-from aps_exporter.errors import ConfigError
-from aps_exporter.explanations import EXPLANATIONS
 from aps_exporter.json_forms import kwh, snapshot_as_json
-from aps_exporter.logs import set_up_logging
-from aps_exporter.readings import EcuStatus, InverterReading, QueryFailure, Snapshot
+from aps_exporter.readings import EcuStatus, InverterReading, Snapshot
 from aps_exporter.state import State
 
 
 def check(options: argparse.Namespace) -> int:
     """Read the ECU once; the exit status is 1 when a query got no good reply."""
-    try:
-        target = parse_target(options.host)
-    except ValueError:
-        raise ConfigError(
-            f"{options.host}: expected HOST or HOST:PORT, such as 192.168.1.20"
-        ) from None
-    loaded = load({}, targets_required=False)
-    config = replace(loaded.config(), targets=(target,))
-    set_up_logging("warn", config.log_format, RealClock())
+    config = configure_for_one(options.host)
     for handler in logging.getLogger().handlers:
         handler.addFilter(_is_not_told_in_plain_words)
-    for warning in loaded.warnings:
-        print(f"aps-exporter: warning: {warning}", file=sys.stderr)
     (reader,) = app.build_caches(config, RealClock(), State(), Counter())
     asyncio.run(_ask(reader))
     status, snapshot = reader.status(), reader.snapshot()
@@ -64,7 +51,7 @@ def _show(status: EcuStatus, snapshot: Snapshot | None, host: str) -> None:
         for line in _ecu_lines(snapshot):
             print(line)
     if status.last_error is not None:
-        for line in _trouble_lines(status.last_error):
+        for line in trouble_lines(status.last_error):
             print(line)
     elif snapshot is not None:
         doubts = [*_doubts(snapshot)]
@@ -134,17 +121,6 @@ def _row(inverter: InverterReading, signal: float | None) -> tuple[str, ...]:
         _text(inverter.frequency_hertz),
         "-" if signal is None else f"{signal:.0%}",
     )
-
-
-def _trouble_lines(failure: QueryFailure) -> Iterator[str]:
-    explanation = EXPLANATIONS[failure.reason]
-    yield ""
-    yield f"The {failure.query} query failed: {explanation.happened}"
-    yield f"  ({failure.reason}: {failure.detail})"
-    yield ""
-    yield "The usual causes, and what to do:"
-    for advice in explanation.advice:
-        yield fill(advice, 88, initial_indent="  * ", subsequent_indent="    ")
 
 
 def _text(value: float | None) -> str:

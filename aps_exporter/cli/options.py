@@ -4,10 +4,11 @@ import argparse
 import logging
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
 from aps_exporter.cli import EXIT_BAD_INPUT, EXIT_OK
 from aps_exporter.clock import RealClock
-from aps_exporter.config import VARIABLES, Config, load
+from aps_exporter.config import VARIABLES, Config, load, parse_target
 from aps_exporter.errors import ConfigError
 from aps_exporter.logs import set_up_logging
 
@@ -31,6 +32,33 @@ def configure(
     set_up_logging(config.log_level, config.log_format, RealClock())
     for warning in loaded.warnings:
         logger.warning(warning)
+    return config
+
+
+def configure_for_one(host: str) -> Config:
+    """The configuration to read this ECU once, its warnings printed.
+
+    Raises:
+        ConfigError: with every fault.
+    """
+    try:
+        target = parse_target(host)
+    except ValueError:
+        raise ConfigError(f"{host}: expected HOST or HOST:PORT, such as 192.168.1.20") from None
+    return replace(configure_without_targets(), targets=(target,))
+
+
+def configure_without_targets() -> Config:
+    """The configuration of a command that ends by itself, its warnings printed.
+
+    Raises:
+        ConfigError: with every fault.
+    """
+    loaded = load({}, targets_required=False)
+    config = loaded.config()
+    set_up_logging("warn", config.log_format, RealClock())
+    for warning in loaded.warnings:
+        print(f"aps-exporter: warning: {warning}", file=sys.stderr)
     return config
 
 

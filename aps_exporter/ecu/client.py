@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import math
 import os
 import socket
 import threading
@@ -24,10 +25,14 @@ _Address = tuple[socket.AddressFamily, tuple[str, int]]
 class EcuClient:
     """Reads one ECU. Its address is resolved anew for each query: DHCP leases change."""
 
-    def __init__(self, host: str, port: int, timeout: float) -> None:
+    def __init__(
+        self, host: str, port: int, timeout: float, *, connect_timeout: float = math.inf
+    ) -> None:
+        """`timeout` is for one query as a whole; `connect_timeout` for each connect in it."""
         self.host = host
         self.port = port
         self._timeout = timeout
+        self._connect_timeout = connect_timeout
 
     async def ask(self, query: Query) -> Reply:
         """The ECU's reply to one query, within `timeout` seconds for everything together.
@@ -47,6 +52,7 @@ class EcuClient:
             raise MalformedReplyError(
                 "framing",
                 f"expected a reply to command {query.command}, got one to {reply.command}",
+                received=reply.raw,
             )
         return reply
 
@@ -58,13 +64,13 @@ class EcuClient:
             now = asyncio.get_running_loop().time()
             share = (deadline - now) / (len(addresses) - index)
             try:
-                connection = await _connect(family, address, share)
+                connection = await _connect(family, address, min(share, self._connect_timeout))
             except EcuUnreachableError as error:
                 failure = error
                 continue
             with connection:
                 progress.connected = True
-                return await _exchange(connection, query.request, progress)
+                return await _exchange(connection, query.request, progress.assembler)
         raise failure
 
     async def _resolve(self) -> list[_Address]:
@@ -85,19 +91,27 @@ class _Progress:
 
     resolved = False
     connected = False
-    received = 0
+
+    def __init__(self) -> None:
+        self.assembler = ReplyAssembler()
 
     def timed_out(self, timeout: float) -> EcuUnreachableError:
         reason: FailureReason = "timeout"
+        received = self.assembler.received
         if not self.resolved:
             reason, what = "resolve", "no answer from DNS"
         elif not self.connected:
             what = "no connection"
-        elif not self.received:
+        elif not received:
             what = "connected, but not one byte came"
         else:
-            what = f"connected, but only {self.received} bytes came"
-        return EcuUnreachableError(reason, f"{what} within {timeout:g} s", connected=self.connected)
+            what = f"connected, but only {len(received)} bytes came"
+        return EcuUnreachableError(
+            reason,
+            f"{what} within {timeout:g} s",
+            connected=self.connected,
+            received=received,
+        )
 
 
 async def _connect(
@@ -123,9 +137,8 @@ async def _connect(
     return connection
 
 
-async def _exchange(connection: socket.socket, request: bytes, progress: _Progress) -> Reply:
+async def _exchange(connection: socket.socket, request: bytes, assembler: ReplyAssembler) -> Reply:
     loop = asyncio.get_running_loop()
-    assembler = ReplyAssembler()
     try:
         await loop.sock_sendall(connection, request)
         while True:
@@ -137,7 +150,6 @@ async def _exchange(connection: socket.socket, request: bytes, progress: _Progre
                 return assembler.finish()
             if not received:
                 break
-            progress.received += len(received)
             reply = assembler.receive(received)
             if reply is not None:
                 return reply

@@ -28,7 +28,7 @@ from aps_exporter.ecu.records import (
 )
 from aps_exporter.ecu.replies import Reply, split_replies
 from aps_exporter.ecu.rows import UnknownRow, checked_serial, read_rows
-from aps_exporter.errors import EcuStatusError, MalformedReplyError
+from aps_exporter.errors import EcuStatusError, MalformedReplyError, QueryError
 from aps_exporter.inverter_types import inverter_type
 from aps_exporter.readings import (
     ChannelReading,
@@ -84,6 +84,14 @@ def decode_reply(reply: Reply) -> Reading:
         EcuStatusError: the reply is a status.
         MalformedReplyError: its body makes no sense.
     """
+    try:
+        return _decode(reply)
+    except QueryError as error:
+        error.received = reply.raw
+        raise
+
+
+def _decode(reply: Reply) -> Reading:
     decoder = _DECODERS.get(reply.command)
     if decoder is None:
         expected = ", ".join(_DECODERS)

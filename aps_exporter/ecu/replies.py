@@ -4,7 +4,7 @@ The declared length decides. A line feed, and even `END`, may stand anywhere in 
 inverters, ten watts, ten o'clock), so nothing else is a safe end.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from aps_exporter.ecu.records import LINE_FEED, MAGIC, TRAILER, Header
@@ -22,7 +22,8 @@ _STATUS_SIZE: Final = 2
 class Reply:
     """One framed reply; `body` is what stands between header and trailer.
 
-    `trailing_bytes` counts what came behind the frame: it is not looked at.
+    `trailing_bytes` counts what came behind the frame: it is not looked at. `raw` is all that came,
+    that included.
     """
 
     group: str
@@ -30,6 +31,7 @@ class Reply:
     body: bytes
     trailer_missing: bool = False
     trailing_bytes: int = 0
+    raw: bytes = field(default=b"", compare=False, repr=False)
 
     @property
     def status(self) -> str | None:
@@ -56,6 +58,11 @@ class ReplyAssembler:
         """Whether not one byte has come."""
         return not self._received
 
+    @property
+    def received(self) -> bytes:
+        """All that has come so far."""
+        return bytes(self._received)
+
     def receive(self, received: bytes) -> Reply | None:
         """The reply if these bytes complete it, else None.
 
@@ -78,7 +85,9 @@ class ReplyAssembler:
         if self._length is None or not self.lacks_only_line_feed:
             declared = "no length yet" if self._length is None else f"{self._length + 1} declared"
             raise MalformedReplyError(
-                "truncated", f"the reply ended after {len(self._received)} bytes, {declared}"
+                "truncated",
+                f"the reply ended after {len(self._received)} bytes, {declared}",
+                received=self.received,
             )
         return self._reply(self._length)
 
@@ -93,6 +102,7 @@ class ReplyAssembler:
             body=body.removesuffix(TRAILER),
             trailer_missing=not body.endswith(TRAILER),
             trailing_bytes=len(behind.removeprefix(LINE_FEED)),
+            raw=self.received,
         )
 
 
@@ -103,14 +113,18 @@ def _declared_length(received: bytearray) -> int | None:
     digits = start[len(magic) :]
     if start[: len(magic)] != magic[: len(start)] or (digits and not digits.isdigit()):
         raise MalformedReplyError(
-            "framing", f"expected {MAGIC} and ten digits at the start of a reply, got {start!r}"
+            "framing",
+            f"expected {MAGIC} and ten digits at the start of a reply, got {start!r}",
+            received=bytes(received),
         )
     if len(start) < HEADER_SIZE:
         return None
     length = int(read_record(Header, Cursor(start)).length)
     if length < HEADER_SIZE:
         raise MalformedReplyError(
-            "framing", f"expected a length of at least {HEADER_SIZE}, got {length}"
+            "framing",
+            f"expected a length of at least {HEADER_SIZE}, got {length}",
+            received=bytes(received),
         )
     return length
 

@@ -35,18 +35,23 @@ class KnownRow:
 
     head: RowHead
     measured: MeasuredRow | None
+    raw: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownRow:
-    """Rows that cannot be read: `count` of them, of the type code that stands in the first."""
+    """Rows that cannot be read: `count` of them, of the type code that stands in the first.
+
+    Of their bytes, `raw`, only the head at the start is understood.
+    """
 
     type_code: str
+    raw: bytes
     count: int = 1
 
 
 def read_rows(content: bytes, count: int) -> Iterator[KnownRow | UnknownRow]:
-    """The `count` rows that fill `content`.
+    """The `count` rows that fill `content`; their `raw` bytes, one behind the other, are it.
 
     When no size of an unknown row makes the rest fit, the rows before it come, and then one
     UnknownRow that counts it and all after it.
@@ -61,12 +66,13 @@ def read_rows(content: bytes, count: int) -> Iterator[KnownRow | UnknownRow]:
     sizes = _Fit(content, count).sizes()
     cursor = Cursor(content)
     for index in range(count):
-        head = _head(cursor.take(_HEAD_SIZE))
+        start = cursor.take(_HEAD_SIZE)
+        head = _head(start)
         size = _known_size(head) or sizes.get(_family(head))
         if size is None:
-            yield UnknownRow(head.type_code, count - index)
+            yield UnknownRow(head.type_code, start + cursor.take(cursor.remaining), count - index)
             return
-        yield _row(head, cursor.take(size - _HEAD_SIZE))
+        yield _row(head, start + cursor.take(size - _HEAD_SIZE))
     if cursor.remaining:
         raise MalformedReplyError(
             "malformed",
@@ -87,14 +93,15 @@ def checked_serial(digits: str) -> str:
     return digits
 
 
-def _row(head: RowHead, measurements: bytes) -> KnownRow | UnknownRow:
+def _row(head: RowHead, raw: bytes) -> KnownRow | UnknownRow:
     if head.type_code == NO_LAYOUT:
-        return KnownRow(head, None)
+        return KnownRow(head, None, raw)
+    measurements = raw[_HEAD_SIZE:]
     for layout in ROW_LAYOUTS.get(head.type_code, ()):
         if size_of(layout) == len(measurements):
             measured: MeasuredRow = read_record(layout, Cursor(measurements))
-            return KnownRow(head, measured)
-    return UnknownRow(head.type_code)
+            return KnownRow(head, measured, raw)
+    return UnknownRow(head.type_code, raw)
 
 
 def _head(content: bytes) -> RowHead:

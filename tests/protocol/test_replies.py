@@ -11,7 +11,7 @@ from aps_exporter.ecu.replies import (
 )
 from aps_exporter.errors import EcuStatusError, MalformedReplyError
 from aps_exporter.readings import RoundReading
-from tests.protocol.frames import round_reply
+from tests.protocol.frames import framed, round_reply
 from tests.protocol.shapes import said
 
 SIGNAL = b"APS1100250030" + b"00" + b"\x80\x20\x00\x10\x44\x13\xd1" + b"END\n"
@@ -312,3 +312,23 @@ def test_decoding_a_reply_looks_at_nothing_behind_it() -> None:
     reading = decode_reply(reply)
     assert isinstance(reading, RoundReading)
     assert len(reading.inverters) == 80
+
+
+@pytest.mark.parametrize("behind", [b"", b"\n", b"more"])
+def test_reply_keeps_all_that_came(behind: bytes) -> None:
+    reply, _ = split_replies(SIGNAL + behind)
+    assert reply.raw == SIGNAL + behind
+
+
+@pytest.mark.parametrize("raw", [SIGNAL[:-2], SIGNAL[:5], b"HTTP/1.1 400", b"APS1100050030"])
+def test_what_is_no_reply_keeps_all_that_came(raw: bytes) -> None:
+    with pytest.raises(MalformedReplyError) as caught:
+        split_replies(raw)
+    assert caught.value.received == raw
+
+
+def test_reply_that_makes_no_sense_keeps_all_that_came() -> None:
+    raw = framed("0030", b"00123") + b"behind"
+    with pytest.raises(MalformedReplyError) as caught:
+        decode(raw)
+    assert (caught.value.reason, caught.value.received) == ("malformed", raw)
