@@ -108,6 +108,18 @@ def _entry(reply: CapturedReply, model: str, day: date) -> dict[str, object]:
     return entry
 
 
+def replies_in(content: bytes) -> list[bytes]:
+    """The replies of a capture file.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return [bytes.fromhex(entry["hex"]) for entry in json.loads(content)]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f'expected a JSON list of objects with "hex" ({error!r})') from error
+
+
 def model_of(captured: Iterable[CapturedReply]) -> str:
     """The ECU's model as a part of a name, such as `ecu-r-pro`; `ecu` if it is not known."""
     for reply in captured:

@@ -37,9 +37,15 @@ _OTHER_READER: Final = (
     "Something else may be reading this ECU (Home Assistant, another exporter): it serves one "
     "client at a time. Stop the other reader."
 )
+_RESTARTING: Final = "The ECU may be restarting: that takes up to ten minutes."
 _OTHER_NETWORK: Final = (
     "This machine and the ECU may be in different networks (guest WiFi, VLAN, Docker bridge, "
     "client isolation of the access point)."
+)
+
+NO_ECU_FOUND: Final = Explanation(
+    "No ECU was found.",
+    (_WIFI_NOT_ETHERNET, _OTHER_NETWORK, _POWER_CYCLE, _RESTARTING, _NO_SUCH_PORT),
 )
 
 EXPLANATIONS: Final[dict[FailureReason, Explanation]] = {
@@ -57,7 +63,7 @@ EXPLANATIONS: Final[dict[FailureReason, Explanation]] = {
     "unreachable": Explanation(
         "There is no way to this address.",
         (
-            "The ECU may be restarting: that takes up to ten minutes.",
+            _RESTARTING,
             "Its address may have changed: give it a fixed one in your router.",
             _OTHER_NETWORK,
         ),

@@ -103,9 +103,14 @@ def _parser() -> argparse.ArgumentParser:
         help="read an ECU once and show what it says",
         description="Read an ECU once, and show what it says or why it does not.",
     )
-    check.add_argument("host", metavar="HOST[:PORT]")
+    check.add_argument("host", nargs="?", metavar="HOST[:PORT]")
     check.add_argument(
-        "--json", action="store_true", help="print an entry of /api/v1/snapshots instead"
+        "--scan", metavar="CIDR", help="find the ECUs of a private network, such as 192.168.1.0/24"
+    )
+    check.add_argument(
+        "--json",
+        action="store_true",
+        help="print an entry of /api/v1/snapshots, or a list of what was found",
     )
 
     capture = _add_command(
@@ -127,8 +132,8 @@ def _parser() -> argparse.ArgumentParser:
         "decode",
         "decode:decode_command",
         help="decode reply bytes to JSON",
-        description="Decode replies to JSON, one object per line: lines of hex, or raw bytes "
-        "when the input starts with APS.",
+        description="Decode replies to JSON, one object per line: lines of hex, raw bytes when "
+        "the input starts with APS, or a capture when it starts with [.",
     )
     decode.add_argument("file", nargs="?", metavar="FILE", help="standard input without it")
 

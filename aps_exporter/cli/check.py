@@ -13,15 +13,25 @@ from aps_exporter import app, cache
 from aps_exporter.cache import EcuCache
 from aps_exporter.cli import EXIT_FAILED, EXIT_OK
 from aps_exporter.cli.options import configure_for_one
+from aps_exporter.cli.scan import scan_network
+from aps_exporter.cli.table import table_lines
 from aps_exporter.cli.trouble import trouble_lines
 from aps_exporter.clock import RealClock
+from aps_exporter.errors import ConfigError
 from aps_exporter.json_forms import kwh, snapshot_as_json
 from aps_exporter.readings import EcuStatus, InverterReading, Snapshot
 from aps_exporter.state import State
 
 
 def check(options: argparse.Namespace) -> int:
-    """Read the ECU once; the exit status is 1 when a query got no good reply."""
+    """Read the ECU once; the exit status is 1 when a query got no good reply.
+
+    With `--scan`, look for ECUs instead.
+    """
+    if (options.host is None) == (options.scan is None):
+        raise ConfigError("check: expected either a HOST, or --scan CIDR to find one")
+    if options.scan is not None:
+        return scan_network(options.scan, as_json=options.json)
     config = configure_for_one(options.host)
     for handler in logging.getLogger().handlers:
         handler.addFilter(_is_not_told_in_plain_words)
@@ -101,11 +111,7 @@ def _ecu_lines(snapshot: Snapshot) -> Iterator[str]:
 def _table(snapshot: Snapshot) -> Iterator[str]:
     head = ("inverter", "model", "power W", "channels W", "temp degC", "grid V", "Hz", "signal")
     signal = snapshot.signal or {}
-    rows = [head, *(_row(i, signal.get(i.inverter)) for i in snapshot.inverters)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield "  ".join(cells).rstrip()
+    return table_lines([head, *(_row(i, signal.get(i.inverter)) for i in snapshot.inverters)])
 
 
 def _row(inverter: InverterReading, signal: float | None) -> tuple[str, ...]:

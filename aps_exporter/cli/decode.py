@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from aps_exporter.capturing import replies_in
 from aps_exporter.cli import EXIT_FAILED, EXIT_OK
 from aps_exporter.ecu.decode import decode_reply
 from aps_exporter.ecu.records import MAGIC
@@ -21,10 +22,17 @@ def decode_command(options: argparse.Namespace) -> int:
     """Print each reply as JSON; the exit status is 1 when one could not be decoded."""
     content = _read(options.file)
     if not content.strip():
-        raise ConfigError("expected hex lines, or bytes that start with APS; the input is empty")
-    is_raw = content.startswith(MAGIC.encode())
+        raise ConfigError(
+            "expected hex lines, bytes that start with APS, or a capture; the input is empty"
+        )
+    if content.startswith(MAGIC.encode()):
+        decoded = _decode_raw(content)
+    elif content.lstrip().startswith(b"["):
+        decoded = _decode_captures(content)
+    else:
+        decoded = _decode_lines(content)
     all_good = True
-    for form, good in _decode_raw(content) if is_raw else _decode_lines(content):
+    for form, good in decoded:
         print(json.dumps(form))
         all_good = all_good and good
     return EXIT_OK if all_good else EXIT_FAILED
@@ -39,6 +47,15 @@ def _read(file: str | None) -> bytes:
         return Path(file).read_bytes()
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror or error}") from error
+
+
+def _decode_captures(content: bytes) -> Iterator[tuple[JsonObject, bool]]:
+    try:
+        replies = replies_in(content)
+    except ValueError as error:
+        raise ConfigError(f"expected a capture: {error}") from error
+    for raw in replies:
+        yield _decode_first(raw)[:2]
 
 
 def _decode_lines(content: bytes) -> Iterator[tuple[JsonObject, bool]]:

@@ -77,6 +77,10 @@ class _Place:
     form: _Form
     digits: str
 
+    @property
+    def span(self) -> range:
+        return range(self.offset, self.offset + len(self.digits) * self.form.size // _DIGITS)
+
 
 def mask(replies: Sequence[bytes]) -> list[MaskedReply]:
     """These replies, each as long as it was, with every name in them replaced.
@@ -140,8 +144,7 @@ def _masked(piece: Piece, places: Iterable[_Place], masks: dict[str, str]) -> by
     written = bytearray(piece.content)
     settled = bytearray(len(written))
     for place in places:
-        form, start = place.form, place.offset
-        end = min(start + form.size, len(written))
+        form, start, end = place.form, place.span.start, place.span.stop
         if len(place.digits) == _DIGITS and not any(settled[start:end]):
             written[start:end] = form.bytes_of(masks[place.digits])
             settled[start:end] = b"\x01" * form.size
@@ -171,11 +174,14 @@ class _Looks:
         )
 
     def places_in(self, content: bytes) -> list[_Place]:
-        """In the order in which to mask them: first the names that were read."""
-        return sorted(
-            self._all_places_in(content),
-            key=lambda place: (place.digits not in self._names, place.offset),
-        )
+        """In the order in which to mask them: first the names that were read.
+
+        What overlaps with one of those is none.
+        """
+        places = sorted(self._all_places_in(content), key=lambda place: place.offset)
+        read = [place for place in places if place.digits in self._names]
+        taken = {position for place in read for position in place.span}
+        return read + [place for place in places if taken.isdisjoint(place.span)]
 
     def _all_places_in(self, content: bytes) -> Iterator[_Place]:
         for form, starts in self._starts:
