@@ -21,4 +21,7 @@ def advice_lines(explanation: Explanation) -> Iterator[str]:
     yield ""
     yield "The usual causes, and what to do:"
     for advice in explanation.advice:
-        yield fill(advice, 88, initial_indent="  * ", subsequent_indent="    ")
+        # A command that is named in it must stay whole.
+        yield fill(
+            advice, 88, initial_indent="  * ", subsequent_indent="    ", break_on_hyphens=False
+        )

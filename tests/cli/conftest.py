@@ -1,3 +1,4 @@
+import json
 import logging
 import os
 import signal
@@ -9,7 +10,8 @@ from unittest.mock import patch
 import pytest
 
 from aps_exporter.config import Config
-from tests.cli.console import Running, Start, running
+from tests.cli.console import ON_A_FREE_PORT, ReplayRaw, Running, Start, StartEcu, running
+from tests.protocol.captures import CAPTURE_FILE
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +54,35 @@ def start() -> Iterator[Start]:
             return stack.enter_context(running(*arguments, **environment))
 
         yield start_command
+
+
+@pytest.fixture
+def simulate(start: Start) -> StartEcu:
+    """Starts a simulated ECU; gives its address."""
+
+    def start_simulator(*arguments: str) -> str:
+        return start("simulate", *ON_A_FREE_PORT, *arguments).address
+
+    return start_simulator
+
+
+@pytest.fixture
+def replay(simulate: StartEcu) -> StartEcu:
+    """Starts an ECU that serves the captures of these names; gives its address."""
+    return lambda only: simulate("--replay", str(CAPTURE_FILE), "--only", only)
+
+
+@pytest.fixture
+def replay_raw(simulate: StartEcu) -> ReplayRaw:
+    """Starts an ECU that serves these replies; gives its address."""
+
+    def start_simulator(*replies: bytes) -> str:
+        entries = [{"name": str(n), "hex": reply.hex()} for n, reply in enumerate(replies)]
+        file = Path("replies.json").absolute()
+        file.write_text(json.dumps(entries), encoding="utf-8")
+        return simulate("--replay", str(file))
+
+    return start_simulator
 
 
 @pytest.fixture(scope="session")

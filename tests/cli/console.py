@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -20,6 +20,9 @@ from aps_exporter.cli import main
 COMMAND: Final = Path(sys.executable).with_name("aps-exporter")
 PATIENCE_SECONDS: Final = 20.0
 TRACEBACK: Final = "Traceback"
+
+ON_A_FREE_PORT: Final = ("--listen", "127.0.0.1:0")
+"""For `simulate`."""
 
 EITHER_FAMILY_FIRST: Final = ["0", "1"]
 """Hash seeds with which asyncio opens the sockets of all interfaces in this or that order."""
@@ -66,6 +69,13 @@ class Start(Protocol):
     """Starts a command with these variables in its environment."""
 
     def __call__(self, *arguments: str, **environment: str) -> Running: ...
+
+
+StartEcu = Callable[..., str]
+"""Starts a simulated ECU with these arguments; gives its address."""
+
+ReplayRaw = Callable[..., str]
+"""Starts an ECU that serves these replies; gives its address."""
 
 
 @contextmanager

@@ -5,12 +5,21 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.console import TRACEBACK, Start, get, run, running, status_of
+from tests.cli.console import (
+    ON_A_FREE_PORT,
+    TRACEBACK,
+    ReplayRaw,
+    Start,
+    StartEcu,
+    get,
+    run,
+    running,
+    status_of,
+)
 from tests.protocol.captures import CAPTURE_FILE, capture_named
 from tests.protocol.frames import round_reply
 from tests.protocol.rows import QS1, unknown_row
@@ -23,8 +32,6 @@ FAULTS = {
     "close": ("closed", "The ECU took the connection and hung up without a word."),
     "truncate": ("truncated", "The reply was cut short."),
 }
-ON_A_FREE_PORT = ("--listen", "127.0.0.1:0")
-
 REPLAY = ("--replay", str(CAPTURE_FILE), "--only")
 NIGHT = "no inverter is online."
 NOTES = {
@@ -63,8 +70,6 @@ class Outcome:
 
 
 Check = Callable[..., Outcome]
-StartEcu = Callable[..., str]
-ReplayRaw = Callable[..., str]
 
 
 @pytest.fixture
@@ -78,35 +83,6 @@ def check(capsys: pytest.CaptureFixture[str]) -> Check:
         return Outcome(status, *capsys.readouterr())
 
     return run_check
-
-
-@pytest.fixture
-def simulate(start: Start) -> StartEcu:
-    """Starts a simulated ECU; gives its address."""
-
-    def start_simulator(*arguments: str) -> str:
-        return start("simulate", *ON_A_FREE_PORT, *arguments).address
-
-    return start_simulator
-
-
-@pytest.fixture
-def replay(simulate: StartEcu) -> StartEcu:
-    """Starts an ECU that serves the captures of these names; gives its address."""
-    return lambda only: simulate("--replay", str(CAPTURE_FILE), "--only", only)
-
-
-@pytest.fixture
-def replay_raw(simulate: StartEcu) -> ReplayRaw:
-    """Starts an ECU that serves these replies; gives its address."""
-
-    def start_simulator(*replies: bytes) -> str:
-        entries = [{"name": str(n), "hex": reply.hex()} for n, reply in enumerate(replies)]
-        file = Path("replies.json").absolute()
-        file.write_text(json.dumps(entries), encoding="utf-8")
-        return simulate("--replay", str(file))
-
-    return start_simulator
 
 
 @pytest.fixture(scope="module", params=NOTES)
