@@ -1,5 +1,6 @@
 """Things on loopback that are no simulated ECU, and remember all that they were sent."""
 
+import socket
 import socketserver
 import threading
 from collections.abc import Iterator, Sequence
@@ -7,18 +8,19 @@ from contextlib import contextmanager
 
 
 class Listener(socketserver.ThreadingTCPServer):
-    """Answers each connection with the next of its replies, the last one for ever, and hangs up.
+    """Answers each connection with the next of its replies, the last one for ever.
 
-    A reply of None is silence until the client hangs up.
+    Then it says no more, but listens on until the client hangs up. A reply of None is silence.
+    What it was sent is complete once its context has ended.
     """
 
     allow_reuse_address = True
-    daemon_threads = True
 
     def __init__(self, address: tuple[str, int], replies: Sequence[bytes | None]) -> None:
         super().__init__(address, _Client)
         self.replies = list(replies)
         self.received: list[bytes] = []
+        self.asked = threading.Event()
 
     @property
     def host(self) -> str:
@@ -37,11 +39,12 @@ class _Client(socketserver.BaseRequestHandler):
         listener = self.server
         assert isinstance(listener, Listener)
         request = self.request.recv(1_000)
+        listener.asked.set()
         reply = listener.replies.pop(0) if len(listener.replies) > 1 else listener.replies[0]
         if reply is not None:
             self.request.sendall(reply)
-        else:
-            request += self.request.recv(1_000)
+            self.request.shutdown(socket.SHUT_WR)
+        request += self.request.recv(1_000)
         listener.received.append(request)
 
 
