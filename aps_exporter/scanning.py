@@ -7,7 +7,7 @@ import asyncio
 import ipaddress
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from aps_exporter.ecu.client import EcuClient
@@ -39,24 +39,31 @@ ALLOWED_NETWORKS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What took a connection: an ECU with its info reply, or something else, and why not."""
+class FoundEcu:
+    """An ECU, and what it says of itself."""
 
     address: str
-    info: EcuReading | None
-    failure: QueryError | None = None
+    info: EcuReading
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """What takes connections, but does not answer as an ECU does."""
+
+    address: str
+    failure: QueryError
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What a scan found; `silent` counts, by reason, the addresses that took no connection."""
+    """What a scan found, in the order of addresses.
 
-    answers: tuple[Answer, ...]
-    silent: Counter[FailureReason] = field(default_factory=Counter)
+    `silent` counts, by reason, the addresses that took no connection.
+    """
 
-    @property
-    def ecus(self) -> tuple[Answer, ...]:
-        return tuple(answer for answer in self.answers if answer.info is not None)
+    ecus: tuple[FoundEcu, ...]
+    strangers: tuple[Stranger, ...]
+    silent: Counter[FailureReason]
 
 
 def parse_network(text: str) -> Network:
@@ -83,11 +90,12 @@ def _lies_in(network: Network, other: Network) -> bool:
 async def scan(
     network: Network, port: int, answer_seconds: float, on_progress: Callable[[int, int], None]
 ) -> Scan:
-    """Try every address of a network, a few at a time; answers in the order of addresses.
+    """Try every address of a network, a few at a time.
 
     `on_progress` is told how many addresses have been tried, of how many.
     """
-    answers: list[tuple[int, Answer]] = []
+    ecus: dict[int, FoundEcu] = {}
+    strangers: dict[int, Stranger] = {}
     silent: Counter[FailureReason] = Counter()
     tried = 0
     addresses = [str(address) for address in network.hosts()]
@@ -99,20 +107,23 @@ async def scan(
             address = addresses[place]
             client = EcuClient(address, port, answer_seconds, connect_timeout=CONNECT_SECONDS)
             try:
-                answers.append((place, Answer(address, await _info(client))))
+                ecus[place] = FoundEcu(address, await _info(client))
             except QueryError as error:
                 if isinstance(error, EcuUnreachableError) and not error.connected:
                     silent[error.reason] += 1
                 else:
-                    answers.append((place, Answer(address, None, error)))
+                    strangers[place] = Stranger(address, error)
             tried += 1
             on_progress(tried, len(addresses))
 
     async with asyncio.TaskGroup() as group:
         for _ in range(CONNECTS_AT_A_TIME):
             group.create_task(try_addresses())
-    answers.sort(key=lambda placed: placed[0])
-    return Scan(tuple(answer for _, answer in answers), silent)
+    return Scan(
+        ecus=tuple(ecus[place] for place in sorted(ecus)),
+        strangers=tuple(strangers[place] for place in sorted(strangers)),
+        silent=silent,
+    )
 
 
 async def _info(client: EcuClient) -> EcuReading:

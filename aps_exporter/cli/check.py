@@ -67,7 +67,7 @@ def _show(status: EcuStatus, snapshot: Snapshot | None, host: str) -> None:
         doubts = [*_doubts(snapshot)]
         print()
         for doubt in doubts:
-            print(fill(f"Note: {doubt}", 88, subsequent_indent="      "))
+            print(fill(f"Note: {doubt}", 88, subsequent_indent="      ", break_on_hyphens=False))
         print(f"{'The ECU answers' if doubts else 'All well'}. Run the exporter with:")
         print(f"  aps-exporter serve {host}")
 
@@ -79,7 +79,8 @@ def _doubts(snapshot: Snapshot) -> Iterator[str]:
     if snapshot.unknown_rows_of_round:
         yield (
             f"rows of a model that cannot be read yet: {snapshot.unknown_rows_of_round}. "
-            "Please open an issue with that inverter's model and the ECU's firmware."
+            "Please open an issue with that inverter's model and the output of "
+            "aps-exporter capture HOST."
         )
     rejected = {
         reason: count

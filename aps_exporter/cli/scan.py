@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from aps_exporter.cli import EXIT_FAILED, EXIT_OK
 from aps_exporter.cli.options import configure_without_targets
@@ -13,11 +13,12 @@ from aps_exporter.config import ECU_PORT
 from aps_exporter.ecu.models import ecu_model
 from aps_exporter.errors import ConfigError
 from aps_exporter.explanations import NO_ECU_FOUND
+from aps_exporter.json_forms import JsonObject
 from aps_exporter.scanning import (
     ALLOWED_NETWORKS,
     ANSWER_SECONDS,
     MOST_ADDRESSES,
-    Answer,
+    FoundEcu,
     Network,
     Scan,
     parse_network,
@@ -38,7 +39,7 @@ def scan_network(text: str, *, as_json: bool) -> int:
     port = config.ecu_port
     found = asyncio.run(_scan(network, port, min(config.ecu_timeout, ANSWER_SECONDS)))
     if as_json:
-        print(json.dumps([_as_json(answer) for answer in found.answers]))
+        print(json.dumps(_as_json(found)))
     else:
         for line in _lines(found, network, port):
             print(line)
@@ -62,30 +63,35 @@ async def _scan(network: Network, port: int, answer_seconds: float) -> Scan:
 def _lines(found: Scan, network: Network, port: int) -> Iterator[str]:
     if found.ecus:
         head = ("address", "model", "ECU id", "firmware")
-        yield from table_lines([head, *(_row(answer) for answer in found.ecus)])
+        yield from table_lines([head, *(_row(ecu) for ecu in found.ecus)])
         yield ""
-    for answer in found.answers:
-        if answer.failure is not None:
-            yield f"{answer.address} answers on port {port}, but not as an ECU ({answer.failure})"
-    if not found.ecus:
-        tried, closed = sum(found.silent.values()) + len(found.answers), found.silent["refused"]
+    for stranger in found.strangers:
+        failure = stranger.failure
+        yield f"{stranger.address} answers on port {port}, but not as an ECU ({failure})"
+    if found.strangers:
+        yield "If one of these is your ECU, aps-exporter check ADDRESS says what may be wrong."
+        yield ""
+    if found.ecus:
+        yield "Go on with:"
+        for address in _first_addresses(found.ecus):
+            yield f"  aps-exporter check {_host(address, port)}"
+    else:
         yield NO_ECU_FOUND.happened
-        yield f"Of {tried} addresses in {network}, {closed} have port {port} closed, "
-        yield f"and {tried - closed - len(found.answers)} did not answer."
+        yield _summary(found, network, port)
         yield from advice_lines(NO_ECU_FOUND)
-        return
-    yield "Go on with:"
-    # An ECU may answer on its Ethernet and its WiFi address; it should be asked on one.
-    first_of_each = {answer.info.ecu: answer for answer in reversed(found.ecus) if answer.info}
-    for answer in reversed(first_of_each.values()):
-        yield f"  aps-exporter check {_host(answer.address, port)}"
 
 
-def _row(answer: Answer) -> tuple[str, ...]:
-    if answer.info is None:
-        return (answer.address,)
-    info = answer.info
-    return answer.address, ecu_model(info.ecu), info.ecu, info.firmware or "not said"
+def _row(ecu: FoundEcu) -> tuple[str, ...]:
+    info = ecu.info
+    return ecu.address, ecu_model(info.ecu), info.ecu, info.firmware or "not said"
+
+
+def _first_addresses(ecus: Iterable[FoundEcu]) -> Iterable[str]:
+    """One address of each: an ECU may have two, Ethernet and WiFi, but should be asked on one."""
+    addresses: dict[str, str] = {}
+    for ecu in ecus:
+        addresses.setdefault(ecu.info.ecu, ecu.address)
+    return addresses.values()
 
 
 def _host(address: str, port: int) -> str:
@@ -94,12 +100,35 @@ def _host(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def _as_json(answer: Answer) -> dict[str, object]:
-    info, failure = answer.info, answer.failure
-    return {
-        "address": answer.address,
-        "model": info and ecu_model(info.ecu),
-        "ecu": info and info.ecu,
-        "firmware": info and info.firmware,
-        "error": failure and {"reason": failure.reason, "detail": failure.detail},
-    }
+def _summary(found: Scan, network: Network, port: int) -> str:
+    silent, closed = sum(found.silent.values()), found.silent["refused"]
+    tried = silent + len(found.strangers)
+    return (
+        f"  ({tried} addresses in {network}: {silent - closed} silent, "
+        f"{closed} there but with port {port} closed)"
+    )
+
+
+def _as_json(found: Scan) -> list[JsonObject]:
+    return [
+        *(
+            {
+                "address": ecu.address,
+                "model": ecu_model(ecu.info.ecu),
+                "ecu": ecu.info.ecu,
+                "firmware": ecu.info.firmware,
+                "error": None,
+            }
+            for ecu in found.ecus
+        ),
+        *(
+            {
+                "address": stranger.address,
+                "model": None,
+                "ecu": None,
+                "firmware": None,
+                "error": {"reason": stranger.failure.reason, "detail": stranger.failure.detail},
+            }
+            for stranger in found.strangers
+        ),
+    ]

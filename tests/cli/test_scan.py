@@ -154,7 +154,9 @@ def test_scan_as_json_is_a_list(check: Check) -> None:
 def test_scan_that_finds_nothing_tells_the_usual_causes(check: Check) -> None:
     outcome = check("--scan", EMPTY)
     assert (outcome.status, "Go on" in outcome.printed) == (1, False)
-    assert outcome.words.startswith("No ECU was found. Of 14 addresses in 127.77.9.0/28, 14 have ")
+    assert outcome.words.startswith(
+        "No ECU was found. (14 addresses in 127.77.9.0/28: 0 silent, 14 "
+    )
     assert "connect the ECU to your WiFi" in outcome.words
     assert "different networks" in outcome.words
     assert "unplug the ECU for ten seconds" in outcome.words
@@ -279,7 +281,7 @@ async def test_never_more_than_32_connects_are_under_way_and_each_has_half_a_sec
         found = await scan(network, 8899, 4, lambda *step: steps.append(step))
     assert most == 32
     assert loop.time() - began == pytest.approx(1_022 / 32 * 0.5, abs=0.5)
-    assert found.answers == ()
+    assert (found.ecus, found.strangers) == ((), ())
     assert found.silent == {"timeout": 1_022}
     assert steps == [(tried, 1_022) for tried in range(1, 1_023)]
 
