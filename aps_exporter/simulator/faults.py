@@ -5,9 +5,8 @@ in `rounds`, `energies`, `rows` and `ecu`. `fault_schedule` says which of them a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 FaultKind = Literal["connection", "reply", "plant"]
 
@@ -46,9 +45,11 @@ Fault = Literal[
 """The names again, so that a type checker knows them; a test holds them to the table."""
 
 
-@dataclass(frozen=True, slots=True)
-class FaultAbout:
-    """What a fault touches, and what it does in one short sentence."""
+class FaultAbout(NamedTuple):
+    """What a fault touches, and what it does in one short sentence.
+
+    No dataclass: every command imports this table, and `dataclasses` alone would take a third more.
+    """
 
     kind: FaultKind
     about: str
