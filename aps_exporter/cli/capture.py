@@ -33,8 +33,7 @@ def capture(options: argparse.Namespace) -> int:
             _tell_what_was_saved(saved, options.output)
         else:
             _say("\nNot one byte came: there is nothing to save.")
-    all_good = len(captured) == len(REFRESH_QUERIES) and not any(r.failure for r in captured)
-    return EXIT_OK if all_good else EXIT_FAILED
+    return EXIT_FAILED if any(reply.failure for reply in captured) else EXIT_OK
 
 
 @contextmanager

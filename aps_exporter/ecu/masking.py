@@ -10,7 +10,9 @@ from itertools import count
 from typing import Final
 
 from aps_exporter.ecu.pieces import Kind, Piece, pieces_of
+from aps_exporter.ecu.records import RowHead
 from aps_exporter.inverter_types import INVERTER_TYPES
+from aps_exporter.wire import Cursor, read_record, size_of
 
 ECU_MAKERS: Final = ("80971b", "60c5a8")
 """The first three bytes of the MAC addresses that ECUs have."""
@@ -24,6 +26,9 @@ _ECU_ID_PREFIX: Final = "2"
 _ECU_SERIAL_PREFIX: Final = "21"
 _PREFIX: Final = 2
 """Digits of a serial that tell its family."""
+
+_ONLINE: Final = (0, 1)
+_ROW_HEAD: Final = size_of(RowHead)
 
 SERIAL_PREFIXES: Final = (
     *sorted({known.serial_prefix[:_PREFIX] for known in INVERTER_TYPES if known.serial_prefix}),
@@ -157,6 +162,14 @@ def _masked(piece: Piece, places: Iterable[_Place], masks: dict[str, str]) -> by
     return bytes(written)
 
 
+def _is_row_head(content: bytes) -> bool:
+    """Whether a row of an inverters reply may start here, of whatever model."""
+    if len(content) < _ROW_HEAD:
+        return False
+    head = read_record(RowHead, Cursor(content))
+    return head.online in _ONLINE and head.type_code.isascii() and head.type_code.isalnum()
+
+
 class _Looks:
     """What looks like a name: the names that were read, and whatever starts as names do."""
 
@@ -188,7 +201,9 @@ class _Looks:
             for offset in range(len(content) - form.kept):
                 digits = form.digits_of(content[offset : offset + form.size])
                 if form.alphabet.issuperset(digits) and (
-                    digits.startswith(starts) or self._starts_a_name(digits)
+                    digits.startswith(starts)
+                    or self._starts_a_name(digits)
+                    or (form is _PACKED and _is_row_head(content[offset : offset + _ROW_HEAD]))
                 ):
                     yield _Place(offset, form, digits)
 

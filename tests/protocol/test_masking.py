@@ -185,6 +185,40 @@ def test_serial_of_a_new_model_is_known_from_a_reply_that_can_be_read() -> None:
         assert "7201" in next(iter(said(read.raw)["signal"]))
 
 
+def test_kin_of_an_inverter_of_a_new_model_is_masked_where_nothing_can_be_read() -> None:
+    kin, other = bytes.fromhex("720198765432"), bytes.fromhex("720123456789")
+    broken, _ = mask([framed("0030", b"0" + kin), framed("0030", b"00" + other + b"\x90")])
+    assert kin[:3] not in broken.raw
+
+
+def test_row_of_any_model_is_known_by_its_head_where_its_reply_is_cut() -> None:
+    (masked,) = mask([round_reply(QS1, unknown_row(123_456_789), QS1)[:70]])
+    assert bytes.fromhex("720123456789")[:3] not in masked.raw
+
+
+def test_serial_that_starts_with_zeros_makes_no_serials_of_all_zeros() -> None:
+    odd = bytes.fromhex("001234567890")
+    broken, read = mask(
+        [framed("0030", b"x" * 9 + bytes(9) + odd), framed("0030", b"00" + odd + b"1")]
+    )
+    serial = bytes.fromhex(next(iter(said(read.raw)["signal"])))
+    assert serial != odd
+    assert broken.raw == framed("0030", b"x" * 9 + bytes(9) + serial)
+
+
+def test_time_of_a_round_is_no_serial_even_where_its_rows_cannot_be_read() -> None:
+    cut = round_reply(QS1, QS1, measured_at="20241025120000")[:60]
+    assert mask([cut])[0].raw[:26] == cut[:26]
+
+
+@pytest.mark.parametrize("name", [QT2_SERIAL, MAC, ECU.encode()])
+def test_name_in_bytes_that_nobody_understands_is_masked_by_guess(name: bytes) -> None:
+    body = capture_named("pro-ds3x6-info-2026-04-23").raw[13:-4]
+    raw = framed("0001", body[:-12] + name.ljust(12, b"\0"), group="12")
+    (masked,) = mask([raw])
+    assert (masked.is_guessed, name in masked.raw) == (True, False)
+
+
 def test_serials_of_rows_of_unknown_type_are_masked() -> None:
     raw = round_reply(unknown_row(7), QS1, unknown_row(8), DS3H, QT2)
     (masked,) = mask([raw])
