@@ -12,7 +12,7 @@ from typing import Final
 from aps_exporter.ecu.pieces import Kind, Piece, pieces_of
 from aps_exporter.ecu.records import RowHead
 from aps_exporter.inverter_types import INVERTER_TYPES
-from aps_exporter.wire import Cursor, read_record, size_of
+from aps_exporter.wire import size_of
 
 ECU_MAKERS: Final = ("80971b", "60c5a8")
 """The first three bytes of the MAC addresses that ECUs have."""
@@ -27,7 +27,7 @@ _ECU_SERIAL_PREFIX: Final = "21"
 _PREFIX: Final = 2
 """Digits of a serial that tell its family."""
 
-_ONLINE: Final = (0, 1)
+_ONLINE: Final = (b"\0", b"\1", b"")
 _ROW_HEAD: Final = size_of(RowHead)
 
 SERIAL_PREFIXES: Final = (
@@ -109,16 +109,23 @@ def mask(replies: Sequence[bytes]) -> list[MaskedReply]:
             names.setdefault(place.digits, place.form)
     masks = _masks(names)
     return [
-        MaskedReply(
-            b"".join(
-                _masked(piece, places, masks)
-                for piece, places in zip(pieces, of_reply, strict=True)
-            ),
-            is_guessed=any(piece.kind is Kind.UNREAD and piece.content for piece in pieces)
-            or any(of_reply),
-        )
-        for pieces, of_reply in zip(cut, guesses, strict=True)
+        _masked_reply(pieces, places, masks) for pieces, places in zip(cut, guesses, strict=True)
     ]
+
+
+def _masked_reply(
+    pieces: Sequence[Piece], guesses: Sequence[Sequence[_Place]], masks: dict[str, str]
+) -> MaskedReply:
+    raw = b"".join(
+        _masked(piece, places, masks) for piece, places in zip(pieces, guesses, strict=True)
+    )
+    is_unread = any(piece.kind is Kind.UNREAD and piece.content for piece in pieces)
+    if is_unread:
+        # Rows of unknown size may have been told apart wrongly: what is left of the names goes too.
+        for name, substitute in masks.items():
+            raw = raw.replace(bytes.fromhex(name), bytes.fromhex(substitute))
+            raw = raw.replace(name.encode(), substitute.encode())
+    return MaskedReply(raw, is_guessed=is_unread or any(guesses))
 
 
 def _is_searched(piece: Piece) -> bool:
@@ -162,12 +169,11 @@ def _masked(piece: Piece, places: Iterable[_Place], masks: dict[str, str]) -> by
     return bytes(written)
 
 
-def _is_row_head(content: bytes) -> bool:
-    """Whether a row of an inverters reply may start here, of whatever model."""
-    if len(content) < _ROW_HEAD:
-        return False
-    head = read_record(RowHead, Cursor(content))
-    return head.online in _ONLINE and head.type_code.isascii() and head.type_code.isalnum()
+def _is_row_head(head: bytes) -> bool:
+    """Whether a row of an inverters reply may start so, of whatever model; it may be cut short."""
+    online = head[_PACKED.size : _PACKED.size + 1]
+    type_code = head[_PACKED.size + 1 :]
+    return online in _ONLINE and (not type_code or type_code.isalnum())
 
 
 class _Looks:
@@ -200,7 +206,9 @@ class _Looks:
         for form, starts in self._starts:
             for offset in range(len(content) - form.kept):
                 digits = form.digits_of(content[offset : offset + form.size])
-                if form.alphabet.issuperset(digits) and (
+                if not form.alphabet.issuperset(digits) or not digits.strip("0"):
+                    continue
+                if (
                     digits.startswith(starts)
                     or self._starts_a_name(digits)
                     or (form is _PACKED and _is_row_head(content[offset : offset + _ROW_HEAD]))

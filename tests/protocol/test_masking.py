@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from aps_exporter.ecu.masking import MaskedReply, mask
 from tests.protocol.captures import CAPTURES, PARTIAL, WHOLE, capture_named
-from tests.protocol.frames import bare_row, framed, round_reply
+from tests.protocol.frames import bare_row, framed, online_row, round_reply
 from tests.protocol.rows import DS3H, QS1, QT2, unknown_row
 from tests.protocol.shapes import said
 
@@ -192,8 +192,11 @@ def test_kin_of_an_inverter_of_a_new_model_is_masked_where_nothing_can_be_read()
 
 
 def test_row_of_any_model_is_known_by_its_head_where_its_reply_is_cut() -> None:
-    (masked,) = mask([round_reply(QS1, unknown_row(123_456_789), QS1)[:70]])
-    assert bytes.fromhex("720123456789")[:3] not in masked.raw
+    whole = round_reply(QS1, unknown_row(123_456_789), QS1)
+    serial_end = whole.index(bytes.fromhex("720123456789")) + 6
+    for end in (serial_end, serial_end + 1, serial_end + 2, serial_end + 3, len(whole) - 20):
+        (masked,) = mask([whole[:end]])
+        assert bytes.fromhex("720123") not in masked.raw
 
 
 def test_serial_that_starts_with_zeros_makes_no_serials_of_all_zeros() -> None:
@@ -217,6 +220,12 @@ def test_name_in_bytes_that_nobody_understands_is_masked_by_guess(name: bytes) -
     raw = framed("0001", body[:-12] + name.ljust(12, b"\0"), group="12")
     (masked,) = mask([raw])
     assert (masked.is_guessed, name in masked.raw) == (True, False)
+
+
+def test_serial_that_a_wrong_size_of_unknown_rows_made_a_measurement_is_masked() -> None:
+    misread = online_row("802000000003", "03", (QT2_SERIAL + bytes(8)).hex())
+    masked, _ = _masked(round_reply(misread, unknown_row(1)), SET[2])
+    assert QT2_SERIAL not in masked
 
 
 def test_serials_of_rows_of_unknown_type_are_masked() -> None:
