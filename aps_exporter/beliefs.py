@@ -109,7 +109,8 @@ class EcuBeliefs:
     ) -> None:
         """Take in an inverters reply; `new` says that its round was not seen before."""
         if new:
-            self._take_time_of_round(reading, at, now)
+            self._measured_at = measured_at = self._time_of_round(reading, now)
+            self._round_at = at
             for type_code, rows in reading.unknown_rows.items():
                 self._count_unknown_rows(type_code, rows)
         self._unknown_rows_of_round = sum(reading.unknown_rows.values())
@@ -118,7 +119,7 @@ class EcuBeliefs:
         elif not reading.unknown_rows:
             self._count("empty_list")
         if new:
-            self._integrate(at, round_seconds)
+            self._integrate(measured_at, at, round_seconds)
             self._note_energy(now, round_seconds)
 
     def hear_signal(self, reading: SignalReading, at: float) -> None:
@@ -211,18 +212,16 @@ class EcuBeliefs:
         online = [inverter.inverter for inverter in inverters if inverter.online]
         return {serial: self._signal[serial] for serial in online if serial in self._signal}
 
-    def _take_time_of_round(self, reading: RoundReading, at: float, now: datetime) -> None:
+    def _time_of_round(self, reading: RoundReading, now: datetime) -> datetime:
         zone = self._info.timezone if self._info is not None else None
         online = [row.inverter for row in reading.inverters if row.online]
-        self._round_at = at
-        self._measured_at = self._times.moment_of_round(
-            reading.measured_at, zone, now, awake=bool(online)
-        )
-        if (self._measured_at - now).total_seconds() > FUTURE_SECONDS:
+        moment = self._times.moment_of_round(reading.measured_at, zone, now, awake=bool(online))
+        if (moment - now).total_seconds() > FUTURE_SECONDS:
             self._count("future_report")
-        self._last_seen.update(dict.fromkeys(online, self._measured_at))
+        self._last_seen.update(dict.fromkeys(online, moment))
         if len(self._last_seen) > MOST_SERIALS_REMEMBERED:
-            self._last_seen = dict.fromkeys(online, self._measured_at)
+            self._last_seen = dict.fromkeys(online, moment)
+        return moment
 
     def _hear_rows(self, rows: Iterable[InverterReading], at: float, *, new: bool) -> None:
         before, self._inverters = self._inverters, {}
@@ -233,10 +232,8 @@ class EcuBeliefs:
             for quantity in inverter.measure(at) if new else ():
                 self._count(quantity)
 
-    def _integrate(self, at: float, round_seconds: float) -> None:
+    def _integrate(self, measured_at: datetime, at: float, round_seconds: float) -> None:
         """Take the power of the round just heard into the account of energy."""
-        if self._measured_at is None:
-            return
         info, is_of_this_round = self._info, at - self._info_at < round_seconds / 2
         watts = info.power_watts if info is not None and is_of_this_round else None
         channel_watts = {
@@ -244,7 +241,7 @@ class EcuBeliefs:
             for serial, inverter in self._inverters.items()
             for channel, power in inverter.channel_watts(measured_at=at)
         }
-        self._energy.add_round(self._measured_at, watts, channel_watts, round_seconds)
+        self._energy.add_round(measured_at, watts, channel_watts, round_seconds)
 
     def _note_energy(self, now: datetime, round_seconds: float) -> None:
         if self._info is None:

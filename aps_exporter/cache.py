@@ -260,13 +260,13 @@ class EcuCache:
     async def _ask(self, query: Query) -> None:
         reply = await self._client.ask(query)
         reading = decode_reply(reply)
-        match reading:
-            case EcuReading():
+        match reading, self._beliefs:
+            case EcuReading(), _:
                 self._hear_info(reading)
-            case RoundReading():
-                self._hear_round(reading)
-            case SignalReading() if self._beliefs is not None:
-                self._beliefs.hear_signal(reading, self._clock.monotonic())
+            case RoundReading(), EcuBeliefs() as beliefs:
+                self._hear_round(reading, beliefs)
+            case SignalReading(), EcuBeliefs() as beliefs:  # pragma: no branch - there is no other
+                beliefs.hear_signal(reading, self._clock.monotonic())
         self._record.answered(query.name, reply, self._clock.now())
 
     def _hear_info(self, reading: EcuReading) -> None:
@@ -302,17 +302,15 @@ class EcuCache:
         )
         return beliefs
 
-    def _hear_round(self, reading: RoundReading) -> None:
-        if self._beliefs is None:
-            return
+    def _hear_round(self, reading: RoundReading, beliefs: EcuBeliefs) -> None:
         at, now = self._clock.monotonic(), self._clock.now()
         new = self._schedule.saw_round(reading.measured_at, at)
-        self._beliefs.hear_round(reading, at, now, self._schedule.period_seconds, new=new)
+        beliefs.hear_round(reading, at, now, self._schedule.period_seconds, new=new)
         self._is_worth_remembering |= new
         awake = any(inverter.online for inverter in reading.inverters)
         if new and awake and self._schedule.visible_by is not None:
             seen_late_by = timedelta(seconds=at - self._schedule.visible_by)
-            self._beliefs.reckon_clock_offset(visible_by=now - seen_late_by)
+            beliefs.reckon_clock_offset(visible_by=now - seen_late_by)
 
     def _remember(self) -> None:
         """Hand over what must survive a restart, if there is anything new to it."""

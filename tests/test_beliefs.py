@@ -329,3 +329,76 @@ def test_clock_offset_is_the_round_less_the_moment_it_became_visible(ecu: Ecu) -
     ecu.round(_row())
     ecu.beliefs.reckon_clock_offset(NOON + timedelta(seconds=7))
     assert ecu.snapshot().clock_offset_seconds == -7
+
+
+def test_glitch_that_still_knows_today_is_not_believed_either() -> None:
+    ecu = Ecu()
+    ecu.info(inverters=0, online=8, today=36_000)
+    assert ecu.snapshot().info.today_energy_joules == 7_200_000
+    assert ecu.rejected() == {"registered_zero": 1}
+
+
+def test_list_of_nothing_but_unknown_rows_is_not_empty() -> None:
+    ecu = Ecu()
+    ecu.round(unknown={"09": 2})
+    assert ecu.rejected() == {}
+    assert ecu.snapshot().unknown_rows == {"09": 2}
+
+
+def test_row_that_says_less_than_others_is_taken_as_it_is() -> None:
+    ecu = Ecu()
+    phases, channels = (PhaseReading("1", None),), (ChannelReading(1, None),)
+    ecu.round(InverterReading(SERIAL, "01", "DS3", online=True, phases=phases, channels=channels))
+    inverter = ecu.inverter()
+    assert (inverter.online, inverter.power_watts, inverter.phases) == (True, None, phases)
+    assert ecu.rejected() == {}
+
+
+def test_round_that_comes_before_any_info_makes_no_snapshot() -> None:
+    beliefs = EcuBeliefs("roof", ECU, None, stale_after=900)
+    beliefs.hear_round(RoundReading(NOON.replace(tzinfo=None), (), {}), 0, NOON, ROUND, new=True)
+    assert beliefs.snapshot(0, NOON, ROUND) is None
+
+
+def test_clock_offset_is_not_reckoned_without_a_round() -> None:
+    ecu = Ecu()
+    ecu.beliefs.reckon_clock_offset(NOON)
+    assert ecu.snapshot().clock_offset_seconds is None
+
+
+def test_power_of_the_ecu_is_integrated_from_round_to_round() -> None:
+    ecu = Ecu()
+    ecu.round(_row())
+    ecu.at = ROUND
+    ecu.info()
+    ecu.round(_row())
+    snapshot = ecu.snapshot()
+    assert snapshot.integrated_energy_joules == 1_000 * ROUND
+    assert snapshot.channel_energy_joules == {(SERIAL, 1): 100 * ROUND, (SERIAL, 2): 110 * ROUND}
+
+
+def test_power_of_a_round_before_is_not_integrated_into_a_new_one() -> None:
+    ecu = Ecu()
+    ecu.round(_row())
+    ecu.at = ROUND  # and this time the info query has failed
+    ecu.round(_row())
+    assert ecu.snapshot().integrated_energy_joules == 0
+
+
+def test_power_that_is_not_believed_is_a_gap_in_the_energy_of_its_channel() -> None:
+    ecu = Ecu()
+    ecu.round(_row(watts=(100, 100)))
+    ecu.at = ROUND
+    ecu.round(_row(watts=(62_405, 100)))
+    assert ecu.snapshot().channel_energy_joules == {(SERIAL, 1): 0, (SERIAL, 2): 100 * ROUND}
+
+
+def test_energy_of_the_day_is_withdrawn_when_the_ecu_falls_silent() -> None:
+    ecu = Ecu()
+    ecu.at = 12 * 3_600 - 100
+    ecu.info(lifetime=3_600_000_000)
+    ecu.at = 12 * 3_600 + 100
+    ecu.info(lifetime=3_603_600_000)
+    assert ecu.snapshot().day_energy_joules == 3_600_000
+    ecu.at += 901
+    assert ecu.snapshot().day_energy_joules is None

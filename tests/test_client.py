@@ -192,6 +192,19 @@ async def test_reset_before_a_reply_counts_as_closed() -> None:
         assert (await _failure(client)).reason == "closed"
 
 
+async def test_reset_in_the_middle_of_a_reply_counts_as_truncated() -> None:
+    async def behave(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        writer.write(b"APS1100940001")
+        await asyncio.sleep(0.1)  # else the reset overtakes the bytes
+        writer.transport.abort()
+
+    async with _listening(behave) as client:
+        failure = await _failure(client)
+        assert (failure.reason, failure.received) == ("truncated", b"APS1100940001")
+
+
 @in_virtual_time
 async def test_closed_port_is_refused_and_was_never_connected() -> None:
     with socket.socket() as unused:
