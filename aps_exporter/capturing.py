@@ -1,7 +1,4 @@
-"""What an ECU answers to the three queries of a refresh, byte for byte, and a file to keep it in.
-
-A capture file is a JSON list of objects with `name` and `hex`; readers ignore the other keys.
-"""
+"""What an ECU answers to the three queries of a refresh, byte for byte, and how it is kept."""
 
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -106,18 +103,6 @@ def _entry(reply: CapturedReply, model: str, day: date) -> dict[str, object]:
     if reply.failure is not None:
         entry["error"] = {"reason": reply.failure.reason, "detail": reply.failure.detail}
     return entry
-
-
-def replies_in(content: bytes) -> list[bytes]:
-    """The replies of a capture file.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        return [bytes.fromhex(entry["hex"]) for entry in json.loads(content)]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f'expected a JSON list of objects with "hex" ({error!r})') from error
 
 
 def model_of(captured: Iterable[CapturedReply]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from aps_exporter.capturing import replies_in
+from aps_exporter.capture_file import captures_in
 from aps_exporter.cli import EXIT_FAILED, EXIT_OK
 from aps_exporter.ecu.decode import decode_reply
 from aps_exporter.ecu.records import MAGIC
@@ -51,11 +51,11 @@ def _read(file: str | None) -> bytes:
 
 def _decode_captures(content: bytes) -> Iterator[tuple[JsonObject, bool]]:
     try:
-        replies = replies_in(content)
+        captures = captures_in(content)
     except ValueError as error:
-        raise ConfigError(f"expected a capture: {error}") from error
-    for raw in replies:
-        yield _decode_first(raw)[:2]
+        raise ConfigError(str(error)) from error
+    for capture in captures:
+        yield _decode_first(capture.raw)[:2]
 
 
 def _decode_lines(content: bytes) -> Iterator[tuple[JsonObject, bool]]:

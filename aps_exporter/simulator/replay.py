@@ -1,13 +1,12 @@
 """Real replies served again: a capture file stands in for an ECU."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
+from aps_exporter.capture_file import Capture, captures_in
 from aps_exporter.ecu.decode import decode_reply
 from aps_exporter.ecu.records import InfoHead, InfoLayout01
 from aps_exporter.ecu.replies import HEADER_SIZE, build_reply, split_replies
@@ -24,40 +23,22 @@ _INVERTERS: Final = b"0002"
 _SIGNAL: Final = b"0030"
 
 
-@dataclass(frozen=True, slots=True)
-class Capture:
-    """One captured reply."""
-
-    name: str
-    raw: bytes
-
-
 def read_captures(path: Path, only: str = "*") -> list[Capture]:
     """The captures of a file whose names match the glob `only`.
 
     Raises:
         ConfigError: the file cannot be read, is no capture file, or nothing in it matches.
     """
-    expected = 'expected a JSON list of objects with "name" and "hex"'
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        captures = captures_in(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: {expected}; it is no JSON: {error}") from error
-    if not isinstance(entries, list):
-        raise ConfigError(f"{path}: {expected}, got {type(entries).__name__}")
-    captures = []
-    for number, entry in enumerate(entries, start=1):
-        try:
-            capture = Capture(str(entry["name"]), bytes.fromhex(entry["hex"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ConfigError(f"{path}: entry {number}: {expected} ({error!r})") from error
-        if fnmatchcase(capture.name, only):
-            captures.append(capture)
-    if not captures:
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    wanted = [capture for capture in captures if fnmatchcase(capture.name, only)]
+    if not wanted:
         raise ConfigError(f"{path}: no capture has a name that matches {only!r}")
-    return captures
+    return wanted
 
 
 class ReplayedEcu:
