@@ -5,6 +5,7 @@ import gc
 import logging
 import resource
 import socket
+import sys
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ REFRESHES = 10_000
 WARM_UP = 500
 BETWEEN_SCRAPES = 6 * 3_600
 MOST_GROWTH = 1024 * 1024
+MOST_OBJECTS_KEPT = REFRESHES // 10
+"""Whatever keeps one object a refresh keeps ten times as many."""
 
 
 @dataclass
@@ -41,6 +44,7 @@ class Refusal:
     connects: Connects
     refusals_counted: int
     grown_bytes: int
+    objects_kept: int
     grown_files: int
     healed_after_seconds: float
 
@@ -78,6 +82,10 @@ def test_memory_does_not_grow(refusal: Refusal) -> None:
     assert refusal.grown_bytes <= MOST_GROWTH
 
 
+def test_no_refresh_leaves_an_object_behind(refusal: Refusal) -> None:
+    assert refusal.objects_kept <= MOST_OBJECTS_KEPT
+
+
 def test_ecu_that_heals_is_read_within_the_back_off_ceiling(refusal: Refusal) -> None:
     assert 0 < refusal.healed_after_seconds <= LONGEST_BACK_OFF + 5
 
@@ -90,9 +98,11 @@ async def _be_refused(trial: Ordeal) -> Refusal:
     with _connects(trial.world.port) as connects:
         await _stay_down(trial, before + WARM_UP)
         memory, files = _resident_bytes(), _open_files()
+        objects = sys.getallocatedblocks()
         await _stay_down(trial, before + REFRESHES)
         await asyncio.sleep(RETRY_SECONDS)  # for one that may be under way
         grown_bytes, grown_files = _resident_bytes() - memory, _open_files() - files
+        objects_kept = sys.getallocatedblocks() - objects
     status = trial.cache.status()
     await trial.heal()
     healed_after = await _seconds_until_fresh(trial)
@@ -102,6 +112,7 @@ async def _be_refused(trial: Ordeal) -> Refusal:
         connects=connects,
         refusals_counted=status.query_failures["info", "refused"],
         grown_bytes=grown_bytes,
+        objects_kept=objects_kept,
         grown_files=grown_files,
         healed_after_seconds=healed_after,
     )
