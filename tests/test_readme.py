@@ -45,3 +45,10 @@ def test_variables_of_the_readme_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in {*re.findall(r"APS_[A-Z_]+", TEXT)}:
         monkeypatch.setenv(name, "1")
     assert not [w for w in load({}).warnings if "no such variable" in w]
+
+
+def test_tests_that_the_readme_names_exist() -> None:
+    tests = {*re.findall(r"`(?:tests/(?:\w+/)*)?(test_\w+\.py)`", TEXT)}
+    assert len(tests) >= 10
+    there = {path.name for path in (README.parent / "tests").rglob("test_*.py")}
+    assert tests - there == set()
