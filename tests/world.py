@@ -85,7 +85,13 @@ class World:
         return self.simulated.faults
 
     def cache(
-        self, target: str = "roof", *, port: int | None = None, stale_after: float = 900
+        self,
+        target: str = "roof",
+        *,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        timeout: float = 10,
+        stale_after: float = 900,
     ) -> EcuCache:
         def beliefs(ecu: str, memory: EcuMemory | None) -> EcuBeliefs:
             return EcuBeliefs(target, ecu, self.zone, stale_after, memory)
@@ -95,7 +101,7 @@ class World:
 
         return EcuCache(
             target,
-            client=EcuClient("127.0.0.1", port or self.port, timeout=10),
+            client=EcuClient(host, port or self.port, timeout),
             clock=self.clock,
             new_schedule=partial(RoundSchedule, 300, jitter=lambda: 0),
             new_beliefs=beliefs,

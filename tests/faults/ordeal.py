@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import cached_property
 from math import inf
 from pathlib import Path
 
@@ -32,9 +33,13 @@ class Page:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._values = {
+
+    @cached_property
+    def _values(self) -> dict[tuple[str, frozenset[str]], float]:
+        """Read when it is first asked for: most pages of a long ordeal are not."""
+        return {
             (sample.name, frozenset(sample.labels.values())): sample.value
-            for family in parse(text)
+            for family in parse(self.text)
             for sample in family.samples
         }
 
@@ -154,13 +159,18 @@ async def ordeal(
     inverters: str = "ds3:2",
     targets: Iterable[str] = ("roof",),
     start: datetime = START,
+    host: str = "127.0.0.1",
+    query_timeout: float = 10,
 ) -> AsyncIterator[Ordeal]:
-    """An exporter that has read its ECU once; at the end all must be well again."""
+    """An exporter that has read its ECU once; at the end all must be well again.
+
+    It finds the ECU at `host`; `query_timeout` is in seconds.
+    """
     async with world(inverters=inverters, start=start) as w:
         log = LogBook(w.clock)
         root = logging.getLogger()
         root.addHandler(log)
-        caches = [w.cache(target) for target in targets]
+        caches = [w.cache(target, host=host, timeout=query_timeout) for target in targets]
         try:
             async with exporter(caches) as client:
                 trial = Ordeal(w, caches, client)
