@@ -147,12 +147,13 @@ class EcuBeliefs:
         if self._info is None:
             return None
         oldest = at - max(self._stale_after, LEAST_PERIODS_BEFORE_STALE * round_seconds)
+        info = self._known_info(self._info, oldest)
         inverters = tuple(inverter.known(oldest) for inverter in self._inverters.values())
         return Snapshot(
             target=self._target,
             ecu=self.ecu,
             ecu_model=ecu_model(self.ecu),
-            info=self._known_info(self._info, oldest),
+            info=info,
             reported_lifetime_energy_joules=(
                 self._info.lifetime_energy_joules if self._info_at >= oldest else None
             ),
@@ -171,7 +172,7 @@ class EcuBeliefs:
                 for inverter in inverters
                 for channel in inverter.channels
             },
-            signal=self._known_signal(inverters, oldest),
+            signal=self._known_signal(info, inverters, oldest),
             measured_at=self._measured_at,
             last_ema_contact=self._ema_contact(self._info),
             last_seen={
@@ -205,11 +206,25 @@ class EcuBeliefs:
         )
 
     def _known_signal(
-        self, inverters: tuple[InverterReading, ...], oldest: float
+        self, info: EcuReading, inverters: tuple[InverterReading, ...], oldest: float
     ) -> Mapping[str, float] | None:
+        """Of whoever is online; it ages by itself, not with the rows.
+
+        Where these are too old to tell, whoever was online in the last of them still has a signal,
+        unless the ECU counts nobody online.
+        """
         if self._signal is None or self._signal_at < oldest:
             return None
-        online = [inverter.inverter for inverter in inverters if inverter.online]
+        online = [
+            known.inverter
+            for known in inverters
+            if known.online
+            or (
+                known.online is None
+                and self._inverters[known.inverter].row.online
+                and info.inverters_online != 0
+            )
+        ]
         return {serial: self._signal[serial] for serial in online if serial in self._signal}
 
     def _time_of_round(self, reading: RoundReading, now: datetime) -> datetime:

@@ -282,6 +282,31 @@ def test_signal_of_an_online_inverter_is_known_until_it_ages_out(ecu: Ecu) -> No
     assert ecu.snapshot().signal is None
 
 
+def test_signal_ages_by_itself_and_not_with_the_rows(ecu: Ecu) -> None:
+    ecu.round(_row())
+    ecu.at += 901
+    ecu.info()
+    ecu.beliefs.hear_signal(SignalReading({SERIAL: 0.8}), ecu.at)
+    assert ecu.inverter().online is None
+    assert ecu.snapshot().signal == {SERIAL: 0.8}
+
+
+def test_signal_of_an_inverter_last_heard_offline_stays_absent(ecu: Ecu) -> None:
+    ecu.round(_offline())
+    ecu.at += 901
+    ecu.info()
+    ecu.beliefs.hear_signal(SignalReading({SERIAL: 0.8}), ecu.at)
+    assert ecu.snapshot().signal == {}
+
+
+def test_signal_is_absent_when_rows_are_old_and_the_ecu_counts_nobody_online(ecu: Ecu) -> None:
+    ecu.round(_row())
+    ecu.at += 901
+    ecu.info(online=0)
+    ecu.beliefs.hear_signal(SignalReading({SERIAL: 0.8}), ecu.at)
+    assert ecu.snapshot().signal == {}
+
+
 def test_signal_that_was_never_told_is_not_an_empty_one(ecu: Ecu) -> None:
     ecu.round(_row())
     assert ecu.snapshot().signal is None
