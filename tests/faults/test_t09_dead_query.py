@@ -96,9 +96,10 @@ async def _kill(trial: Ordeal, dead: str, refreshes: int) -> list[Sight]:
     ecu.asked.clear()
     ecu.answers[dead] = None
     alive = next(name for name in QUERIES if name != dead)
-    sights = []
+    sights: list[Sight] = []
     async with _on_a_timer(trial):
         while len(ecu.times_of(alive)) < refreshes:
+            assert len(sights) < 2 * refreshes
             sights.append(await _look(trial, died_at))
             await asyncio.sleep(ROUND)
     return sights

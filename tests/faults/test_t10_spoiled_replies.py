@@ -16,6 +16,7 @@ REPLIES = 200
 QUERIES = ("info", "inverters", "signal")
 WITH_ECU_ID = ("inverters", "signal")
 SCRAPE_INTERVAL = 60
+MOST_PAGES = 2_000
 ROUND = 300
 STALE_AFTER = 900
 
@@ -43,14 +44,15 @@ async def _spoil(trial: Ordeal, fault: Fault) -> list[Page]:
     ecu = trial.world.ecu
     ecu.asked.clear()
     trial.world.faults.add(fault)
-    pages = []
-    while True:
+    pages: list[Page] = []
+    while len(pages) < MOST_PAGES:
         asked = len(ecu.asked)
         pages.append(await trial.scrape())
         enough = all(len(ecu.times_of(name)) >= REPLIES for name in _spoiled(fault))
         if enough and len(ecu.asked) == asked:
             return pages
         await asyncio.sleep(SCRAPE_INTERVAL)
+    raise AssertionError(f"{fault} spoils too few replies")
 
 
 def _spoiled(fault: Fault) -> tuple[str, ...]:
