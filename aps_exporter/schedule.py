@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import ceil
+from math import floor
 from statistics import median
 from typing import Final
 
@@ -22,6 +22,9 @@ FIRST_BACK_OFF_SECONDS: Final = 60.0
 LONGEST_BACK_OFF_SECONDS: Final = 300.0
 BACK_OFF_JITTER: Final = 0.1
 """As a share, either way: many ECUs that failed together should not be asked together."""
+
+_PUNCTUAL_SECONDS: Final = 1.0
+"""A look so little before a round is due was meant for it."""
 
 _PERIODS_KEPT: Final = 5
 _LONGEST_PERIOD_IN_ROUNDS: Final = 4
@@ -123,7 +126,7 @@ class RoundSchedule:
         """
         has_resumed, self._has_resumed = self._has_resumed, False
         if stamp == self._stamp and self._phase is not None:
-            if has_resumed and at < self._phase.visible_by + self.period_seconds:
+            if has_resumed and at < self._expected_at(self._phase):
                 self.ask_all_at = self._after_round_seen(self._phase, at)  # none can be newer yet
             else:
                 self._vain_looks.append(at)
@@ -133,7 +136,8 @@ class RoundSchedule:
             self._phase = PhaseLock(at - self._refresh_seconds, at)
         else:
             later_by = (stamp - self._stamp).total_seconds()
-            self._learn_period(later_by)
+            late_looks = [at for at in self._vain_looks if at >= self._expected_at(self._phase)]
+            self._learn_period(later_by, was_awaited=bool(late_looks))
             self._phase.seen(
                 at,
                 stamped_later_by=later_by,
@@ -145,6 +149,10 @@ class RoundSchedule:
         self.ask_all_at = self._after_round_seen(self._phase, at)
         return True
 
+    def _expected_at(self, phase: PhaseLock) -> float:
+        """By when the round after the newest one should be visible."""
+        return phase.visible_by + self.period_seconds
+
     def _after_round_seen(self, phase: PhaseLock, at: float) -> float:
         """When the next round is due, by the phase; but not within a minute."""
         return max(phase.next_look(self._period_to_wait()), at + REPEAT_SECONDS)
@@ -154,8 +162,8 @@ class RoundSchedule:
         if len(self._vain_looks) == 1:
             return at + REPEAT_SECONDS
         period = max(self.period_seconds, self._refresh_seconds)
-        missed = max(0.0, (at + REPEAT_SECONDS - phase.visible_by) / period)
-        return phase.visible_by + ceil(missed) * period
+        passed = floor((at + _PUNCTUAL_SECONDS - phase.visible_by) / period)
+        return max(phase.visible_by + (passed + 1) * period, at + REPEAT_SECONDS)
 
     def _period_to_wait(self) -> float:
         """The learned period; now and then a shorter one, to see whether it still is that long."""
@@ -187,13 +195,13 @@ class RoundSchedule:
         if not any_reply:
             self.ask_all_at = self.retry_at
 
-    def _learn_period(self, seconds: float) -> None:
+    def _learn_period(self, seconds: float, *, was_awaited: bool) -> None:
         """Two rounds were stamped this far apart.
 
-        Without a look in vain between them, rounds may have gone by unseen: then they were as long
-        as known, or as configured.
+        Unless the second was looked for in vain when it was due, rounds may have gone by unseen:
+        then they were as long as known, or as configured.
         """
-        if not self._vain_looks and not _are_alike(seconds, self.period_seconds):
+        if not was_awaited and not _are_alike(seconds, self.period_seconds):
             seconds /= max(1, round(seconds / self._refresh_seconds))
         if not self._can_be_a_period(seconds):
             return

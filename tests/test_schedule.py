@@ -255,6 +255,20 @@ def test_any_period_is_learned_and_followed(period: float) -> None:
     assert len(watch.looks) <= 1.35 * 300
 
 
+@pytest.mark.parametrize("first", range(0, 300, 7))
+@pytest.mark.parametrize("interval", [15, 30, 60])
+def test_search_of_the_phase_by_scrapes_loses_no_round_and_takes_none_for_long(
+    first: int, interval: int
+) -> None:
+    ecu, schedule = Ecu(first=first + 0.5), _schedule()
+    seen: list[int] = []
+    for at in range(400, 400 + 20 * 300, interval):
+        if schedule.is_due(at) and schedule.saw_round(ecu.stamp(ecu.newest(at)), at):
+            seen.append(ecu.newest(at))
+        assert schedule.period_seconds == 300
+    assert seen == [*range(seen[0], seen[-1] + 1)]
+
+
 def test_drifting_clock_is_followed() -> None:
     class Drifting(Ecu):
         def stamp(self, index: int) -> datetime:
@@ -447,12 +461,12 @@ def test_known_round_after_the_time_of_the_next_one_is_a_look_in_vain() -> None:
     at = _follow(ecu, 100, schedule).looks[-1]
     resumed = _resumed(schedule, at, seconds_later=5_000)  # at night
     looks = []
-    for _ in range(4):
+    for _ in range(6):
         look = max(50, resumed.next_at)
         looks.append(look)
         resumed.saw_round(ecu.stamp(ecu.newest(at)), at=look)
     assert looks[1] == 110
-    assert looks[3] - looks[2] == pytest.approx(300, abs=2)
+    assert [later - look for look, later in pairwise(looks[3:])] == [pytest.approx(300)] * 2
 
 
 @pytest.mark.parametrize("seconds_later", [10, 150, 300, 10_000, 200_000])
