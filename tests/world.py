@@ -32,17 +32,21 @@ QUERY_OF = {b"0001": "info", b"0002": "inverters", b"0030": "signal"}
 class ScriptedEcu:
     """A simulated ECU that notes what it is asked when, and can be told what to answer.
 
-    `answers` has by query name what is sent instead: bytes, or None to hang up.
+    `answers` has by query name what is sent instead: bytes, or None to hang up; `said` has what was
+    sent last.
     """
 
     ecu: AnswersQueries
     answers: dict[str, bytes | None] = field(default_factory=dict)
+    said: dict[str, bytes | None] = field(default_factory=dict)
     asked: list[tuple[str, float]] = field(default_factory=list)
 
     def reply_to(self, request: bytes) -> bytes | None:
         name = QUERY_OF[request[9:13]]
         self.asked.append((name, asyncio.get_running_loop().time()))
-        return self.answers[name] if name in self.answers else self.ecu.reply_to(request)
+        reply = self.answers[name] if name in self.answers else self.ecu.reply_to(request)
+        self.said[name] = reply
+        return reply
 
     @property
     def names(self) -> list[str]:
@@ -55,7 +59,7 @@ class ScriptedEcu:
 class World:
     """Everything around one or more caches; time is the loop's."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one thing that a test may choose
         self,
         *,
         inverters: str = "ds3:2",
@@ -63,13 +67,19 @@ class World:
         faults: Iterable[Fault] = (),
         script: str = "",
         start: datetime = START,
+        sun: time = time(12, 0),
+        clock_zone: ZoneInfo | None = None,
+        says_zone: str | None = None,
     ) -> None:
+        """`sun` is the sun time at the start; the zones are of the ECU, None for its model's."""
         self.clock = ScaledClock(1, start, ticks=asyncio.get_running_loop().time)
         self.simulated = SimulatedEcu(
             plant_inverters(inverters),
             self.clock,
             model=model,
-            sun_at_start=time(12, 0),
+            sun_at_start=sun,
+            zone=clock_zone,
+            says_zone=says_zone,
             faults=FaultSchedule(self.clock, faults, parse_script(script)),
         )
         self.ecu = ScriptedEcu(self.simulated)
@@ -77,6 +87,7 @@ class World:
         self.claims = EcuClaims()
         self.state = State()
         self.zone: ZoneInfo | None = None
+        self.clock_zone = clock_zone
         self.internal_errors: Counter[str] = Counter()
         self.port = 0
 
@@ -117,16 +128,28 @@ class World:
 
 
 @asynccontextmanager
-async def world(
+async def world(  # noqa: PLR0913 - each is one thing that a test may choose
     *,
     inverters: str = "ds3:2",
     model: EcuModel = "ecu-r-pro",
     faults: Iterable[Fault] = (),
     script: str = "",
     start: datetime = START,
+    sun: time = time(12, 0),
+    clock_zone: ZoneInfo | None = None,
+    says_zone: str | None = None,
 ) -> AsyncIterator[World]:
     """A world whose ECU serves until the context ends."""
-    created = World(inverters=inverters, model=model, faults=faults, script=script, start=start)
+    created = World(
+        inverters=inverters,
+        model=model,
+        faults=faults,
+        script=script,
+        start=start,
+        sun=sun,
+        clock_zone=clock_zone,
+        says_zone=says_zone,
+    )
     created.port = await created.server.start("127.0.0.1", 0)
     try:
         yield created

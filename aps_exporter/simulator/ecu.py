@@ -74,26 +74,35 @@ class SimulatedEcu:
     """An ECU with a plant behind it, which it asks once a round.
 
     `sun_at_start` is the sun time when it starts; None for the sun to stand where the clock says.
+    The sun then goes its way: it knows no daylight saving time. `zone` is the one its clock runs
+    in, `says_zone` the one it says that is; None for those of its model.
     Faults in `faults` may be added and taken away while it runs; a FaultSchedule is used as it is.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one way in which ECUs differ
         self,
         inverters: Iterable[PlantInverter],
         clock: Clock,
         *,
         model: EcuModel = "ecu-r",
         sun_at_start: time | None = None,
+        zone: ZoneInfo | None = None,
+        says_zone: str | None = None,
         faults: Iterable[Fault] = (),
     ) -> None:
         self.faults = faults if isinstance(faults, FaultSchedule) else FaultSchedule(clock, faults)
         self._rounds = Rounds(clock, self.faults)
-        self._character = _CHARACTERS[model]
-        newest = self._local(self._rounds.newest())
-        sun = newest
+        own = _CHARACTERS[model]
+        self._character = replace(
+            own,
+            zone=own.zone if zone is None else zone,
+            says_zone=own.says_zone if says_zone is None else says_zone,
+        )
+        newest = self._rounds.newest()
+        sun = self._local(newest)
         if sun_at_start is not None:
-            sun = last_full(datetime.combine(newest.date(), sun_at_start))
-        self._sun_ahead = sun - newest
+            sun = last_full(datetime.combine(sun.date(), sun_at_start))
+        self._sun_ahead = sun - newest.replace(tzinfo=None)
         self.plant = Plant(inverters, installed_on=sun.date())
 
     @property
@@ -168,7 +177,7 @@ class SimulatedEcu:
         return self._local(self._rounds.stamp())
 
     def _sun(self, round_: datetime) -> datetime:
-        return self._local(round_) + self._sun_ahead
+        return round_.replace(tzinfo=None) + self._sun_ahead
 
     def _local(self, moment: datetime) -> datetime:
         """By the ECU's own clock, without a zone as ECUs have it."""

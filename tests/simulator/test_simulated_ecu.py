@@ -1,6 +1,7 @@
 """What the simulated ECU says, as our decoder and as an independent slice of bytes reads it."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -122,3 +123,24 @@ def test_offline_inverter_keeps_the_watts_of_better_days_in_its_row() -> None:
     info = info_of(ecu)
     assert info.inverters_online == 6
     assert info.power_watts == sum(other.power_watts or 0 for other in others)
+
+
+def test_clock_and_the_zone_it_says_can_be_chosen_apart() -> None:
+    clock = ScaledClock(1, NOON, ticks=lambda: 0.0)
+    ecu = SimulatedEcu(
+        plant_inverters("ds3:1"), clock, zone=ZoneInfo("US/Pacific"), says_zone="Etc/GMT-8"
+    )
+    assert round_of(ecu).measured_at == datetime.fromisoformat("2026-06-01T05:00")
+    assert info_of(ecu).timezone == "Etc/GMT-8"
+
+
+def test_sun_does_not_go_back_when_dst_ends() -> None:
+    seconds = 0.0
+    before_the_change = datetime(2026, 10, 25, 0, 59, tzinfo=UTC)
+    clock = ScaledClock(1, before_the_change, ticks=lambda: seconds)
+    ecu = SimulatedEcu(plant_inverters("ds3:1"), clock, model="ecu-r-pro", sun_at_start=time(11, 0))
+    sun, stamp = ecu.newest_round, round_of(ecu).measured_at
+    seconds = 120
+    assert ecu.newest_round - sun == timedelta(minutes=5)
+    assert stamp is not None
+    assert round_of(ecu).measured_at == stamp - timedelta(minutes=55)
