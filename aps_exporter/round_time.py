@@ -25,6 +25,7 @@ ROUNDS_REMEMBERED: Final = 64
 """Five hours of rounds: more than can come again, be it after a restart or from a confused ECU."""
 
 _QUARTER_HOUR: Final = timedelta(minutes=15)
+_HOUR_OF_DST: Final = timedelta(hours=1)
 _LARGEST_OFFSET: Final = timedelta(hours=14)
 
 
@@ -105,20 +106,29 @@ class RoundTimes:
         """The UTC time of a round seen for the first time.
 
         While inverters work (`awake`) such a stamp cannot lie far from now; at night it may be old,
-        but never ahead. Where the zone says otherwise, the quarter-hour offset from UTC that makes
-        sense of it is used, by day from then on; if there is none, the clock of the ECU is wrong
-        and its stamp is taken as it stands.
+        but never ahead, nor before the round that came before it. Where the zone says otherwise,
+        the quarter-hour offset from UTC that makes sense of it is used, by day from then on; if
+        there is none, the clock of the ECU is wrong and its stamp is taken as it stands.
         """
         if not awake:
-            moment = self.moment(stamp, ecu_zone, now)
-            offset = _offset_that_fits(stamp, now) if moment > now + AHEAD_AT_MOST else None
-            return moment if offset is None else stamp.replace(tzinfo=UTC) - offset
+            return self._moment_by_night(stamp, ecu_zone, now)
         by_zone = self._by_zone(stamp, ecu_zone, now)
         correction = None if _is_near(by_zone, now) else _offset_that_fits(stamp, now)
         if correction is not None and correction != self._correction:
             self._warn(correction, ecu_zone)
         self._correction = correction
         return self.moment(stamp, ecu_zone, now)
+
+    def _moment_by_night(self, stamp: datetime, ecu_zone: str | None, now: datetime) -> datetime:
+        moment = self.moment(stamp, ecu_zone, now)
+        if moment > now + AHEAD_AT_MOST:
+            offset = _offset_that_fits(stamp, now)
+            return moment if offset is None else stamp.replace(tzinfo=UTC) - offset
+        newest = None if self._newest is None else self._moments.get(self._newest)
+        is_no_later = newest is not None and moment <= newest
+        if is_no_later and _is_near(moment + _HOUR_OF_DST, now):
+            return moment + _HOUR_OF_DST  # DST has ended there, and the zone in use does not know
+        return moment
 
     def _warn(self, correction: timedelta, ecu_zone: str | None) -> None:
         zone = self._zone or _zone_or_none(ecu_zone)

@@ -190,6 +190,30 @@ def test_each_round_of_the_hour_that_dst_repeats_has_a_moment_of_its_own(
         assert times.moment_of_round(stamp, ecu_zone, now, awake=True) == true
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_rounds_of_a_night_in_which_an_unknown_zone_ends_dst_are_not_doubled(
+    *, restarts: bool
+) -> None:
+    times = RoundTimes("roof", None)
+    for index in range(60):  # only the first inverters are still awake: then the offset is learnt
+        true = _utc("2026-10-24T23:30") + index * timedelta(minutes=5)
+        stamp = true.astimezone(AMSTERDAM).replace(tzinfo=None)
+        now = true + timedelta(minutes=2)
+        if restarts:
+            times = RoundTimes("roof", None, times.memory)
+        assert times.moment_of_round(stamp, "Etc/GMT-8", now, awake=not index) == true
+        assert times.moment_of_round(stamp, "Etc/GMT-8", now, awake=not index) == true
+
+
+def test_old_stamp_of_a_night_that_comes_again_is_not_made_another_round() -> None:
+    times = RoundTimes("roof", None)
+    for minute in ("20:00", "20:05", "20:00"):
+        moment = times.moment_of_round(
+            _local(f"2026-06-01T{minute}"), None, _utc("2026-06-02T02:00"), awake=False
+        )
+        assert moment == _utc(f"2026-06-01T{minute}")
+
+
 def test_date_is_that_of_the_zone_in_use() -> None:
     now = _utc("2026-06-01T22:30")
     assert RoundTimes("roof", AMSTERDAM).day(None, now) == date(2026, 6, 2)
