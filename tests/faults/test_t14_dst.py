@@ -1,5 +1,5 @@
-"""T14: both DST changes with Europe/Amsterdam, US/Pacific, Etc/GMT-8, none: no timestamp more than
-60 s in the future, none doubled; one UTC time per raw timestamp, also across a restart.
+"""T14: both DST changes, in zones known, wrong and not said: no timestamp more than 60 s ahead, none
+doubled, one UTC time per raw timestamp, also across a restart.
 """
 
 import asyncio
