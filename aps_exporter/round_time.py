@@ -57,6 +57,7 @@ class RoundTimes:
         self._correction: timedelta | None = None
         if memory.correction_seconds is not None:
             self._correction = timedelta(seconds=memory.correction_seconds)
+        self._warned_of = self._correction
         self._newest = memory.newest
         self._moments = dict(memory.moments)
 
@@ -114,8 +115,9 @@ class RoundTimes:
             return self._moment_by_night(stamp, ecu_zone, now)
         by_zone = self._by_zone(stamp, ecu_zone, now)
         correction = None if _is_near(by_zone, now) else _offset_that_fits(stamp, now)
-        if correction is not None and correction != self._correction:
+        if correction is not None and correction != self._warned_of:
             self._warn(correction, ecu_zone)
+            self._warned_of = correction
         self._correction = correction
         return self.moment(stamp, ecu_zone, now)
 

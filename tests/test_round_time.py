@@ -114,6 +114,17 @@ def test_correction_warns_once(caplog: pytest.LogCaptureFixture) -> None:
     assert record.__dict__["utc_offset"] == "+00:00"
 
 
+def test_clock_a_little_ahead_that_fits_now_and_then_is_warned_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    times = RoundTimes("roof", AMSTERDAM)
+    for minute, seen in ((0, "09:59:30"), (5, "10:03:30"), (10, "10:09:30"), (15, "10:13:30")):
+        now = _utc(f"2026-06-01T{seen}")
+        times.moment_of_round(_local(f"2026-06-01T12:{minute:02}"), None, now, awake=True)
+    (record,) = caplog.records
+    assert record.__dict__["utc_offset"] == "+02:15"
+
+
 def test_negative_offset_is_written_as_people_do(caplog: pytest.LogCaptureFixture) -> None:
     times = RoundTimes("roof", None)
     times.moment_of_round(_local("2026-06-01T12:00"), None, _utc("2026-06-01T15:32"), awake=True)
