@@ -9,22 +9,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
-from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import urlencode
 
 import pytest
 
-from tests.integration.pages import get
-from tests.integration.programs import ANY_PORT, CAPTURE_FILE, running, running_replay
+from tests.integration.programs import CAPTURE_FILE, running_replay
+from tests.integration.prometheus import Prometheus, Series, running_prometheus
 
 pytestmark = pytest.mark.integration
 
 Row = dict[str, Any]
-Series = dict[tuple[str, ...], float]
-"""Values by the values of the labels that were asked for."""
-
-SAYS_PROMETHEUS: Final = r'msg="Listening on".* address=(\S+)'
 SCRAPED_WITHIN_SECONDS: Final = 30
 
 CAPTURES: Final[list[dict[str, Any]]] = json.loads(CAPTURE_FILE.read_text(encoding="utf-8"))
@@ -67,27 +61,6 @@ PLANTS: Final = (YC600, QT2, QT2_MORNING)
 each_plant: Final = pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.job)
 
 
-@dataclass(frozen=True, slots=True)
-class Prometheus:
-    """A running Prometheus and what it knows."""
-
-    address: str
-
-    def ask(self, path: str, **parameters: str) -> Any:
-        answer = json.loads(get(self.address, f"/api/v1/{path}?{urlencode(parameters)}").text)
-        assert answer["status"] == "success"
-        return answer["data"]
-
-    def series(self, query: str, *labels: str) -> Series:
-        """The result of an instant query."""
-        found = self.ask("query", query=query)["result"]
-        series = {
-            tuple(one["metric"][label] for label in labels): float(one["value"][1]) for one in found
-        }
-        assert len(series) == len(found)
-        return series
-
-
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """One Prometheus that has read every plant."""
@@ -104,18 +77,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
             for job, address in addresses.items()
         ]
         settings = {"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}
-        (folder / "prometheus.yml").write_text(json.dumps(settings), encoding="utf-8")
-        program = stack.enter_context(
-            running(
-                "prometheus",
-                "--config.file=prometheus.yml",
-                f"--storage.tsdb.path={folder / 'storage'}",
-                f"--web.listen-address={ANY_PORT}",
-                says=SAYS_PROMETHEUS,
-                folder=folder,
-            )
-        )
-        server = Prometheus(program.address)
+        server = stack.enter_context(running_prometheus(folder, settings))
         _wait_until_scraped(server)
         yield server
 
@@ -123,9 +85,6 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
 def _wait_until_scraped(server: Prometheus) -> None:
     every_job = {(plant.job,) for plant in PLANTS}
     deadline = time.monotonic() + SCRAPED_WITHIN_SECONDS
-    while get(server.address, "/-/ready").status != HTTPStatus.OK:  # it listens before it is ready
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
     while server.series('aps_query_success{query="signal"} == 1', "job").keys() != every_job:
         assert time.monotonic() < deadline, server.ask("targets")
         time.sleep(0.1)
