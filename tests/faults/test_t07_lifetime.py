@@ -1,5 +1,6 @@
-"""T7: zero-glitches and lifetimes that fall, for once or for good: the counter never falls, glitches
-are counted exactly. That `increase()` is the true production, tests/integration shows.
+"""T7: with zero-glitches, and lifetimes that fall once or for good, the counter never falls.
+
+Glitches are counted exactly. That `increase()` is the true production, tests/integration shows.
 """
 
 import asyncio

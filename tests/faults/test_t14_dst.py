@@ -1,8 +1,10 @@
-"""T14: both DST changes, in zones known, wrong and not said: no timestamp more than 60 s ahead, none
-doubled, one UTC time per raw timestamp, also across a restart.
+"""T14: over both DST changes no timestamp lies more than 60 s in the future, and none is doubled.
+
+Each raw timestamp has one UTC time, also across a restart, whether the zone is known or wrong.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -223,8 +225,12 @@ async def _night_with_restarts(zones: Zones, season: int, sun: time_of_day) -> N
 @each_light
 @each_change
 @each_known_zone
-def test_rounds_have_their_true_times_where_the_zone_is_known(
-    zones: Zones, season: int, sun: time_of_day, host_in: Callable[[str], None]
+def test_rounds_have_their_true_times_and_no_warning_where_the_zone_is_known(
+    zones: Zones,
+    season: int,
+    sun: time_of_day,
+    host_in: Callable[[str], None],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     host_in(zones.host)
 
@@ -234,6 +240,7 @@ def test_rounds_have_their_true_times_where_the_zone_is_known(
         whole.assert_times_can_be()
         whole.assert_times_are_true()
         assert len(whole.rounds) >= 71
+        assert [r.message for r in caplog.records if r.levelno >= logging.WARNING] == []
 
     check()
 
