@@ -59,7 +59,8 @@ class LifetimeCounter:
 
     What the ECU says counts from a base, its last believed value. A fall, or a rise that its
     inverters cannot have made, is held until three replies in a row agree (none below the one
-    before it, all on the same side); then it becomes the new base and the counter stays as it is.
+    before it, all on the same side). Then it becomes the new base, and only what was added from
+    the first of them to the last counts.
     """
 
     def __init__(self, memory: LifetimeMemory | None = None) -> None:
@@ -101,7 +102,9 @@ class LifetimeCounter:
             return None
         doubt: RejectionReason = "lifetime_fell" if rise < 0 else "lifetime_leap"
         if self._convinced(reported_joules, doubt):
-            self._believe(reported_joules, at, now, self.joules)
+            added = reported_joules - self.memory.doubted[0]
+            added = added if added <= most_joules else 0
+            self._believe(reported_joules, at, now, (self.joules or 0) + added)
             return None
         return doubt
 
@@ -118,6 +121,6 @@ class LifetimeCounter:
         self.memory = replace(self.memory, doubted=doubted, doubt=doubt)
         return len(doubted) >= REPLIES_THAT_CONVINCE
 
-    def _believe(self, reported_joules: int, at: float, now: datetime, joules: int | None) -> None:
+    def _believe(self, reported_joules: int, at: float, now: datetime, joules: int) -> None:
         self.memory = LifetimeMemory(joules, reported_joules, now)
         self._believed_at = at

@@ -67,7 +67,7 @@ def test_rise_behind_a_glitch_is_counted_whole() -> None:
     assert replies.counter.joules == 1_720_000
 
 
-def test_fall_is_believed_at_the_third_reply_and_only_moves_the_base() -> None:
+def test_fall_is_believed_at_the_third_reply_and_only_what_was_added_since_counts() -> None:
     replies = Replies()
     assert replies.hear(9_000_000, 360_000, 360_000, 720_000) == [
         None,
@@ -75,9 +75,16 @@ def test_fall_is_believed_at_the_third_reply_and_only_moves_the_base() -> None:
         "lifetime_fell",
         None,
     ]
-    assert (replies.counter.joules, replies.counter.believed_joules) == (9_000_000, 720_000)
+    assert (replies.counter.joules, replies.counter.believed_joules) == (9_360_000, 720_000)
     replies.hear(1_080_000)
-    assert replies.counter.joules == 9_360_000
+    assert replies.counter.joules == 9_720_000
+
+
+def test_rise_among_doubted_replies_that_cannot_be_does_not_count() -> None:
+    replies = Replies()
+    replies.hear(90_000_000_000, 0, 0, 80_000_000_000)
+    assert replies.counter.believed_joules == 80_000_000_000
+    assert replies.counter.joules == 90_000_000_000
 
 
 def test_falling_replies_do_not_agree() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from aps_exporter.simulator.replay import Capture, ReplayedEcu
+from aps_exporter.capture_file import Capture
+from aps_exporter.simulator.replay import ReplayedEcu
 from tests.faults.ordeal import Ordeal, Page, ordeal
 from tests.protocol.captures import capture_named
 from tests.protocol.test_captures import ONLINE_AND_OFFLINE
