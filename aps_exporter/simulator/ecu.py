@@ -73,9 +73,10 @@ _CHARACTERS: Final[dict[EcuModel, _Character]] = {
 class SimulatedEcu:
     """An ECU with a plant behind it, which it asks once a round.
 
-    `sun_at_start` is the sun time when it starts; None for the sun to stand where the clock says.
-    The sun then goes its way: it knows no daylight saving time. `zone` is the one its clock runs
-    in, `says_zone` the one it says that is; None for those of its model.
+    `ecu` is its id; None for the one that simulated ECUs of this model have. `sun_at_start` is the
+    sun time when it starts; None for the sun to stand where the clock says. The sun then goes its
+    way: it knows no daylight saving time. `zone` is the one its clock runs in, `says_zone` the one
+    it says that is; None for those of its model.
     Faults in `faults` may be added and taken away while it runs; a FaultSchedule is used as it is.
     """
 
@@ -85,6 +86,7 @@ class SimulatedEcu:
         clock: Clock,
         *,
         model: EcuModel = "ecu-r",
+        ecu: str | None = None,
         sun_at_start: time | None = None,
         zone: ZoneInfo | None = None,
         says_zone: str | None = None,
@@ -93,6 +95,7 @@ class SimulatedEcu:
         self.faults = faults if isinstance(faults, FaultSchedule) else FaultSchedule(clock, faults)
         self._rounds = Rounds(clock, self.faults)
         own = _CHARACTERS[model]
+        self.ecu = ecu or own.ecu
         self._character = replace(
             own,
             zone=own.zone if zone is None else zone,
@@ -104,10 +107,6 @@ class SimulatedEcu:
             sun = last_full(datetime.combine(sun.date(), sun_at_start))
         self._sun_ahead = sun - newest.replace(tzinfo=None)
         self.plant = Plant(inverters, installed_on=sun.date())
-
-    @property
-    def ecu(self) -> str:
-        return self._character.ecu
 
     @property
     def newest_round(self) -> datetime:

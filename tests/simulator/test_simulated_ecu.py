@@ -24,10 +24,11 @@ def _ecu(
     sun: time | None = time(11, 0),
     faults: tuple[Fault, ...] = (),
     now: datetime = NOON,
+    ecu: str | None = None,
 ) -> SimulatedEcu:
     clock = ScaledClock(1, now, ticks=lambda: 0.0)
     return SimulatedEcu(
-        plant_inverters(EVERY_KIND), clock, model=model, sun_at_start=sun, faults=faults
+        plant_inverters(EVERY_KIND), clock, model=model, ecu=ecu, sun_at_start=sun, faults=faults
     )
 
 
@@ -94,6 +95,12 @@ def test_signal_of_sleeping_inverters_is_forgotten_by_one_model(
 ) -> None:
     ratios = signal_of(_ecu(model=model, sun=time(0, 0))).ratios
     assert all((ratio == 0) == forgets for ratio in ratios.values())
+
+
+def test_id_can_be_chosen() -> None:
+    ecu = _ecu(ecu="216200000042")
+    assert info_of(ecu).ecu == "216200000042"
+    assert round_of(ecu).inverters  # asked with that id, or it would be a status
 
 
 def test_wrong_id_is_answered_with_status_01() -> None:
