@@ -53,9 +53,13 @@ class Page:
         assert len(found) <= 1, f"{name}{labels} names {len(found)} series"
         return found[0] if found else None
 
+    def series(self, name: str) -> dict[frozenset[str], float]:
+        """All series of this name, by their label values."""
+        return {labels: value for (name_, labels), value in self._values.items() if name_ == name}
+
     def values(self, name: str) -> list[float]:
         """Of all series of this name."""
-        return [value for (series, _), value in self._values.items() if series == name]
+        return [*self.series(name).values()]
 
     def count(self, name: str, *labels: str) -> int:
         """A counter that must be there."""
@@ -126,27 +130,28 @@ class Ordeal:
         self.world.ecu.answers.clear()
         await self.world.server.heed_refuse()
 
-    async def assert_recovers(self) -> Page:
+    async def assert_recovers(self, every: float = 5) -> Page:
         """Within two refreshes of its own, and the back-off before them, all is fresh again."""
-        for cache in self.caches:
-            refreshes = cache.status().refreshes
-            until = self.world.clock.monotonic() + 2 * LONGEST_BACK_OFF
-            while not await self._is_well(cache):
-                assert cache.status().refreshes <= refreshes + 2
-                assert self.world.clock.monotonic() < until
-                await asyncio.sleep(5)
-        return await self.scrape()
+        before = {cache.target: cache.status().refreshes for cache in self.caches}
+        until = self.world.clock.monotonic() + 2 * LONGEST_BACK_OFF
+        page = await self.scrape()
+        while ill := [cache.status() for cache in self.caches if not _is_well(cache)]:
+            assert all(status.refreshes <= before[status.target] + 2 for status in ill), ill
+            assert self.world.clock.monotonic() < until
+            await asyncio.sleep(every)
+            page = await self.scrape()
+        return page
 
-    async def _is_well(self, cache: EcuCache) -> bool:
-        await self.scrape()
-        status, snapshot = cache.status(), cache.snapshot()
-        return (
-            status.up
-            and all(status.query_success.values())
-            and snapshot is not None
-            and all(i.power_watts is not None for i in snapshot.inverters if i.online)
-            and snapshot.info.power_watts is not None
-        )
+
+def _is_well(cache: EcuCache) -> bool:
+    status, snapshot = cache.status(), cache.snapshot()
+    return (
+        status.up
+        and all(status.query_success.values())
+        and snapshot is not None
+        and all(i.power_watts is not None for i in snapshot.inverters if i.online)
+        and snapshot.info.power_watts is not None
+    )
 
 
 def _open_files() -> int:
@@ -167,23 +172,30 @@ async def ordeal(
     It finds the ECU at `host`; `query_timeout` is in seconds.
     """
     async with world(inverters=inverters, start=start) as w:
-        log = LogBook(w.clock)
-        root = logging.getLogger()
-        root.addHandler(log)
         caches = [w.cache(target, host=host, timeout=query_timeout) for target in targets]
-        try:
-            async with exporter(caches) as client:
-                trial = Ordeal(w, caches, client)
-                await trial.scrape()
-                tasks, files = len(asyncio.all_tasks()), _open_files()
-                yield trial
-                await trial.heal()
-                await trial.assert_recovers()
-                await asyncio.sleep(30)  # whatever is still open is closed by its deadline
-                assert len(asyncio.all_tasks()) <= tasks
-                assert _open_files() <= files
-                assert w.server.open_connections == 0
-                log.assert_calm()
-                assert not w.internal_errors
-        finally:
-            root.removeHandler(log)
+        async with ordeal_of(w, caches) as trial:
+            yield trial
+
+
+@asynccontextmanager
+async def ordeal_of(w: World, caches: list[EcuCache]) -> AsyncIterator[Ordeal]:
+    """The same with caches that exist already."""
+    log = LogBook(w.clock)
+    root = logging.getLogger()
+    root.addHandler(log)
+    try:
+        async with exporter(caches) as client:
+            trial = Ordeal(w, caches, client)
+            await trial.scrape()
+            tasks, files = len(asyncio.all_tasks()), _open_files()
+            yield trial
+            await trial.heal()
+            await trial.assert_recovers()
+            await asyncio.sleep(30)  # whatever is still open is closed by its deadline
+            assert len(asyncio.all_tasks()) <= tasks
+            assert _open_files() <= files
+            assert w.server.open_connections == 0
+            log.assert_calm()
+            assert not w.internal_errors
+    finally:
+        root.removeHandler(log)
