@@ -2,6 +2,7 @@
 # make test     the tests that need nothing but Python
 # make check    format, lint, types, import layers
 # make integration   against a real Prometheus and Chromium (Debian packages; see .ci/run)
+# make soak     a simulated week with all the faults of the simulator, in a few minutes
 # make bench    speed, memory, freshness and the cost of a read beside a peer, as a table
 # make readme   write the generated tables of the README anew
 
@@ -12,13 +13,13 @@ RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 CODE := aps_exporter tests benchmarks
 
-.PHONY: demo test check format integration bench readme clean
+.PHONY: demo test check format integration soak bench readme clean
 
 demo: $(RUN)
 	$(BIN)/aps-exporter demo
 
 test: $(DEV)
-	$(BIN)/coverage run -m pytest -m "not integration"
+	$(BIN)/coverage run -m pytest -m "not integration and not soak"
 	$(BIN)/coverage report
 
 check: $(DEV)
@@ -33,6 +34,9 @@ format: $(DEV)
 
 integration: $(DEV)
 	$(BIN)/pytest -m integration
+
+soak: $(DEV)
+	$(BIN)/pytest -m soak
 
 bench: $(DEV)
 	$(BIN)/python -m benchmarks
