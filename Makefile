@@ -1,5 +1,6 @@
 # make demo     the exporter on a simulated ECU: http://127.0.0.1:10899/
 # make test     the tests that need nothing but Python
+# make coverage   the same, and which lines and branches they leave out
 # make check    format, lint, types, import layers
 # make integration   against a real Prometheus and Chromium (Debian packages; see .ci/run)
 # make soak     a simulated week with all the faults of the simulator, in a few minutes
@@ -13,14 +14,18 @@ RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 CODE := aps_exporter tests benchmarks
 
-.PHONY: demo test check format integration soak bench readme clean
+FAST := not integration and not soak
+
+.PHONY: demo test coverage check format integration soak bench readme clean
 
 demo: $(RUN)
 	$(BIN)/aps-exporter demo
 
 test: $(DEV)
-	$(BIN)/coverage run -m pytest -m "not integration and not soak"
-	$(BIN)/coverage report
+	$(BIN)/pytest -m "$(FAST)" --numprocesses auto
+
+coverage: $(DEV)
+	$(BIN)/pytest -m "$(FAST)" --numprocesses auto --cov
 
 check: $(DEV)
 	$(BIN)/ruff format --check $(CODE)

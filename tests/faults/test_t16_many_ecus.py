@@ -46,17 +46,18 @@ NOON: Final = time_of_day(12, 0)
 class Member:
     """One ECU of the fleet, and the cache that reads it."""
 
+    simulated: SimulatedEcu
     ecu: ScriptedEcu
     server: EcuServer
     cache: EcuCache
 
     @property
     def id(self) -> str:
-        return self.ecu.ecu.ecu
+        return self.simulated.ecu
 
     @property
     def faults(self) -> FaultSchedule:
-        return self.ecu.ecu.faults
+        return self.simulated.faults
 
 
 def inverters_of(number: int) -> list[PlantInverter]:
@@ -86,7 +87,7 @@ async def fleet(w: World) -> AsyncIterator[list[Member]]:
             ecu = ScriptedEcu(simulated)
             server = EcuServer(ecu, simulated.faults)
             port = await stack.enter_async_context(running_ecu_server(server, "127.0.0.1", 0))
-            members.append(Member(ecu, server, w.cache(f"ecu-{number:02}", port=port)))
+            members.append(Member(simulated, ecu, server, w.cache(f"ecu-{number:02}", port=port)))
         yield members
 
 
