@@ -26,7 +26,7 @@ def metric_table() -> str:
 def variable_table() -> str:
     rows = [
         (
-            f"`{v.name}`",
+            f"`{v.name}`" + (f", `{v.file_name}`" if v.file_name else ""),
             f"`{v.default}`" if v.default else "-",
             f"`{v.flag}`" if v.flag else "",
             v.about,
