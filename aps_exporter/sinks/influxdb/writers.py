@@ -75,7 +75,7 @@ class V2Writer:
                 write_precision=WritePrecision.S,
             )
         except ApiException as error:
-            raise _failure(error.status, str(error.body or error.reason), error.headers) from error
+            raise _failure(error.status, error.body or b"", error.headers) from error
         except _NETWORK_ERRORS as error:
             raise _no_answer(error) from error
         if taken is not True:
@@ -92,10 +92,11 @@ class V1Writer:
         """Needs a running event loop."""
         self._url = f"{url}/write"
         self._parameters = {"db": database, "precision": "s"}
-        auth = aiohttp.BasicAuth(username, password or "") if username is not None else None
+        headers = {"Content-Encoding": "gzip", "Content-Type": "text/plain; charset=utf-8"}
+        if username is not None:
+            headers["Authorization"] = aiohttp.encode_basic_auth(username, password or "")
         self._session = aiohttp.ClientSession(
-            auth=auth,
-            headers={"Content-Encoding": "gzip", "Content-Type": "text/plain; charset=utf-8"},
+            headers=headers,
             timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
         )
 
@@ -110,17 +111,17 @@ class V1Writer:
         except _NETWORK_ERRORS as error:
             raise _no_answer(error) from error
         if status != _NO_CONTENT:
-            raise _failure(status, said.decode("utf-8", errors="replace"), headers)
+            raise _failure(status, said, headers)
 
     async def close(self) -> None:
         await self._session.close()
 
 
 def _failure(
-    status: int, said: str, headers: Mapping[str, str] | None
+    status: int, said: bytes, headers: Mapping[str, str] | None
 ) -> SinkUnavailableError | SinkRejectedError:
     """What an answer other than success means."""
-    detail = f"HTTP {status}: {_printable(said)}"
+    detail = f"HTTP {status}: {_printable(said.decode('utf-8', errors='replace'))}"
     if status in _REFUSALS:
         return SinkRejectedError(detail)
     if status in _LASTING:
