@@ -42,6 +42,10 @@ class StateUnavailableError(ApsExporterError):
     """The state directory cannot be used: go on in memory, and say so."""
 
 
+class SpoolUnavailableError(ApsExporterError):
+    """The disk is full, or the spool's file out of reach: nothing was changed; try again later."""
+
+
 SinkFailure = Literal[
     "network",
     "busy",
