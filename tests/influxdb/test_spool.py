@@ -1,8 +1,5 @@
 import contextlib
-import logging
-import os
 import random
-import resource
 import shutil
 import signal
 import sqlite3
@@ -17,8 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aps_exporter.errors import SpoolUnavailableError
-from aps_exporter.sinks.influxdb import spool_file
 from aps_exporter.sinks.influxdb.spool import (
     MOST_ROUNDS_REMEMBERED,
     ROUNDS_REMEMBERED,
