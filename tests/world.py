@@ -17,7 +17,7 @@ from aps_exporter.ecu_claims import EcuClaims
 from aps_exporter.ecu_memory import EcuMemory
 from aps_exporter.readings import Snapshot
 from aps_exporter.schedule import RoundSchedule
-from aps_exporter.simulator.ecu import EcuModel, SimulatedEcu
+from aps_exporter.simulator.ecu import AnswersQueries, EcuModel, SimulatedEcu
 from aps_exporter.simulator.ecu_server import EcuServer
 from aps_exporter.simulator.fault_schedule import FaultSchedule
 from aps_exporter.simulator.faults import Fault
@@ -36,7 +36,7 @@ class ScriptedEcu:
     `answers` has by query name what is sent instead: bytes, or None to hang up.
     """
 
-    ecu: SimulatedEcu
+    ecu: AnswersQueries
     answers: dict[str, bytes | None] = field(default_factory=dict)
     asked: list[tuple[str, float]] = field(default_factory=list)
 
