@@ -22,6 +22,9 @@ _PRAGMAS: Final = (
 _LEAST_FREE_PAGES: Final = 4 * 1024 * 1024 // PAGE_BYTES
 """The file is made smaller once so much of it is free, and a quarter of that at most is used."""
 
+_RESERVE_BYTES: Final = 1024 * 1024
+"""Twice what a checkpoint needs to empty a WAL of usual size into a file that has to grow."""
+
 _OUT_OF_REACH: Final = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -119,3 +122,23 @@ def is_damage(error: sqlite3.DatabaseError) -> bool:
     """Whether the file is at fault; all else is the disk's, or another process's, and may pass."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     return code in _UNREADABLE or code & 0xFF not in _OUT_OF_REACH
+
+
+def keep_reserve(file: Path) -> None:
+    """Hold some space of the disk, if there is so much, for when it is full."""
+    reserve = _reserve(file)
+    if not reserve.exists():
+        try:
+            reserve.write_bytes(bytes(_RESERVE_BYTES))
+        except OSError:
+            spend_reserve(file)
+
+
+def spend_reserve(file: Path) -> None:
+    """Give that space back: on a full disk SQLite cannot even remove."""
+    with suppress(OSError):
+        _reserve(file).unlink()
+
+
+def _reserve(file: Path) -> Path:
+    return file.with_name(f"{file.name}.reserve")
