@@ -210,7 +210,7 @@ class Spool:
             with transaction(connection):
                 dropped, points = self._drop_oldest(connection, _TRIMMED_AT_ONCE)
             self._points_dropped += points
-        shrink(connection)
+        shrink(connection, self._max_bytes)
 
     def _drop_oldest(
         self, connection: sqlite3.Connection, most_rounds: int | None = None

@@ -20,7 +20,7 @@ _PRAGMAS: Final = (
 )
 
 _LEAST_FREE_PAGES: Final = 4 * 1024 * 1024 // PAGE_BYTES
-"""The file is made smaller once so much of it is free, and a quarter of that at most is used."""
+"""What is free is given back once it is so much; to do so, all that is used is written anew."""
 
 _RESERVE_BYTES: Final = 1024 * 1024
 """Twice what a checkpoint needs to empty a WAL of usual size into a file that has to grow."""
@@ -110,10 +110,12 @@ def bytes_used(connection: sqlite3.Connection) -> int:
     return (pages - free) * PAGE_BYTES
 
 
-def shrink(connection: sqlite3.Connection) -> None:
-    """Give the disk back what a long outage took, where that is little work."""
+def shrink(connection: sqlite3.Connection, max_bytes: int | None = None) -> None:
+    """Give the disk back what a long outage took: where that is little work, or it is too much."""
     pages, free = _pages(connection)
-    if free >= _LEAST_FREE_PAGES and (pages - free) * 4 <= free:
+    is_little_work = (pages - free) * 4 <= free
+    is_too_much = max_bytes is not None and pages * PAGE_BYTES > max_bytes
+    if free >= _LEAST_FREE_PAGES and (is_little_work or is_too_much):
         with suppress(sqlite3.Error):
             connection.execute("VACUUM")
 
