@@ -98,6 +98,16 @@ def test_random_bytes_anywhere_leave_only_whole_rounds(
     _check_renewed(spool_folder, put, lost_at_most=40)
 
 
+def test_schema_that_is_no_text_is_damage(
+    filled: tuple[Path, dict[int, tuple[str, ...]]], spool_folder: Path
+) -> None:
+    source, put = filled
+    octets = source.read_bytes().replace(b"CREATE TABLE rounds", b"CREATE \xe4ABLE rounds")
+    file_in(spool_folder).write_bytes(octets)
+    assert _check_renewed(spool_folder, put, 0) == put
+    assert len(set_aside_in(spool_folder)) == 1
+
+
 def test_file_of_random_bytes_is_no_hindrance(spool_folder: Path) -> None:
     file_in(spool_folder).write_bytes(random.Random(1).randbytes(30 * PAGE_BYTES + 17))
     assert _check_renewed(spool_folder, {}, 0) == {}

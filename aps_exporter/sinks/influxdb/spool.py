@@ -159,7 +159,7 @@ class Spool:
                 return operation(self._opened())
             except sqlite3.ProgrammingError:
                 raise
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 if is_damage(error):
                     self._renew(error)
                 else:
@@ -183,7 +183,7 @@ class Spool:
             self._newest_id = max(self._newest_id, _newest_id(self._connection))
         return self._connection
 
-    def _renew(self, damage: sqlite3.DatabaseError) -> None:
+    def _renew(self, damage: Exception) -> None:
         self.close()
         renewal = renew(self._file)
         logger.error(

@@ -36,7 +36,6 @@ _OUT_OF_REACH: Final = frozenset(
         sqlite3.SQLITE_PERM,
         sqlite3.SQLITE_PROTOCOL,
         sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_TOOBIG,
     }
 )
 _UNREADABLE: Final = frozenset(
@@ -54,6 +53,7 @@ def open_file(file: Path) -> sqlite3.Connection:
 
     Raises:
         sqlite3.DatabaseError: it is damaged, of another version, or out of reach.
+        UnicodeDecodeError: it is so damaged that not even the message about it is text.
         OSError: it is out of reach.
     """
     if file.exists() and not file.stat().st_size and file.with_name(f"{file.name}-wal").exists():
@@ -120,7 +120,7 @@ def shrink(connection: sqlite3.Connection, max_bytes: int | None = None) -> None
             connection.execute("VACUUM")
 
 
-def is_damage(error: sqlite3.DatabaseError) -> bool:
+def is_damage(error: Exception) -> bool:
     """Whether the file is at fault; all else is the disk's, or another process's, and may pass."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     return code in _UNREADABLE or code & 0xFF not in _OUT_OF_REACH
