@@ -6,12 +6,11 @@ import logging
 import platform
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib import metadata
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -30,12 +29,20 @@ from aps_exporter.config import Config, ListenAddress, Target
 from aps_exporter.ecu.client import EcuClient
 from aps_exporter.ecu_claims import EcuClaims
 from aps_exporter.ecu_memory import EcuMemory
-from aps_exporter.errors import CannotListenError, StateUnavailableError
-from aps_exporter.readings import ExporterStatus
+from aps_exporter.errors import (
+    CannotListenError,
+    ConfigError,
+    SpoolUnavailableError,
+    StateUnavailableError,
+)
+from aps_exporter.readings import ExporterStatus, Snapshot
 from aps_exporter.schedule import RoundSchedule
 from aps_exporter.sinks.prometheus import EcuCollector
 from aps_exporter.state import State, open_state
 from aps_exporter.web.routes import create_web_app
+
+if TYPE_CHECKING:
+    from aps_exporter.sinks.influxdb.pusher import InfluxdbPusher
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +51,11 @@ SHUTDOWN_SECONDS: Final = 1.0
 
 
 def build_caches(
-    config: Config, clock: Clock, state: State, internal_errors: Counter[str]
+    config: Config,
+    clock: Clock,
+    state: State,
+    internal_errors: Counter[str],
+    take_round: Callable[[Snapshot], None] | None = None,
 ) -> tuple[EcuCache, ...]:
     """A cache for each target."""
     claims = EcuClaims()
@@ -66,20 +77,29 @@ def build_caches(
             state=state,
             pause=config.ecu_pause,
             count_internal_error=count_internal_error,
+            take_round=take_round,
         )
         for target in config.targets
     )
 
 
 @asynccontextmanager
-async def kept_state(folder: Path) -> AsyncIterator[State]:
-    """The state, from what was last written in this folder, and written there as it changes.
+async def kept_state(config: Config) -> AsyncIterator[State]:
+    """The state, from what was last written in its folder, and written there as it changes.
 
     If the folder cannot be used, a warning says so and the state lives in memory only.
+
+    Raises:
+        ConfigError: the folder cannot be used, but is needed for what is to be pushed.
     """
     try:
-        opened, memories = await asyncio.to_thread(open_state, folder)
+        opened, memories = await asyncio.to_thread(open_state, config.state_dir)
     except StateUnavailableError as error:
+        if config.influxdb is not None:
+            raise ConfigError(
+                f"APS_STATE_DIR={config.state_dir}: expected a folder to write to, as the InfluxDB "
+                f"pusher keeps there what it has not sent yet: {error}"
+            ) from error
         logger.warning(
             "APS_STATE_DIR cannot be used: counters will start anew at the next start",
             extra={"detail": str(error), "hint": "make it a folder this user may write to"},
@@ -96,20 +116,51 @@ async def kept_state(folder: Path) -> AsyncIterator[State]:
 
 
 @asynccontextmanager
+async def running_pusher(config: Config, clock: Clock) -> AsyncIterator["InfluxdbPusher | None"]:
+    """The InfluxDB pusher, at work until the context ends; None where it is not configured.
+
+    Raises:
+        ConfigError: its spool cannot be opened.
+    """
+    if config.influxdb is None:
+        yield None
+        return
+    # Here, so that whoever does not push does not pay for the client library.
+    from aps_exporter.pushing import build_pusher  # noqa: PLC0415
+
+    try:
+        pusher = await build_pusher(config.influxdb, config.state_dir, clock)
+    except SpoolUnavailableError as error:
+        raise ConfigError(f"APS_STATE_DIR={config.state_dir}: {error}") from error
+    try:
+        async with _beside(pusher.keep_spooling(), pusher.keep_sending()):
+            yield pusher
+    finally:
+        await pusher.close()
+
+
+@asynccontextmanager
 async def running_exporter(
-    config: Config, clock: Clock, state: State, *, on_timer: bool = False
+    config: Config,
+    clock: Clock,
+    state: State,
+    *,
+    pusher: "InfluxdbPusher | None" = None,
+    on_timer: bool = False,
 ) -> AsyncIterator[int]:
     """The exporter, serving until the context ends. Gives the port it listens on.
 
-    `on_timer` reads each round as it comes, not only when somebody scrapes.
+    `on_timer` reads each round as it comes, not only when somebody scrapes; with a pusher that is
+    always so.
 
     Raises:
         CannotListenError: the address is taken, or not this machine's.
     """
     internal_errors = Counter({REFRESH_TASK: 0})
-    caches = build_caches(config, clock, state, internal_errors)
+    take_round = None if pusher is None else pusher.take
+    caches = build_caches(config, clock, state, internal_errors, take_round)
     status = ExporterStatus(__version__, _revision(), platform.python_version(), internal_errors)
-    collector = EcuCollector(caches, lambda: status)
+    collector = EcuCollector(caches, lambda: status, None if pusher is None else pusher.status)
     registry = CollectorRegistry(auto_describe=True)
     registry.register(collector)
     for process_collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -118,7 +169,8 @@ async def running_exporter(
     app = create_web_app(caches, registry, collector.refresh, config.metrics_path)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
-    timers = [cache.keep_refreshing() for cache in caches] if on_timer else []
+    is_on_timer = on_timer or pusher is not None
+    timers = [cache.keep_refreshing() for cache in caches] if is_on_timer else []
     try:
         port = await _listen(runner, config.listen)
         for cache in caches:
@@ -151,9 +203,11 @@ async def _beside(*coroutines: Coroutine[None, None, None]) -> AsyncIterator[Non
 async def serve(config: Config) -> None:
     """Run the exporter until SIGTERM or SIGINT."""
     stop = _stop_signal()
+    clock = RealClock()
     async with (
-        kept_state(config.state_dir) as state,
-        running_exporter(config, RealClock(), state) as port,
+        kept_state(config) as state,
+        running_pusher(config, clock) as pusher,
+        running_exporter(config, clock, state, pusher=pusher) as port,
     ):
         logger.info(
             "listening",

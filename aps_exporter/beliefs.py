@@ -142,11 +142,18 @@ class EcuBeliefs:
             schedule=schedule,
         )
 
-    def snapshot(self, at: float, now: datetime, round_seconds: float) -> Snapshot | None:
-        """What is known at this moment; None before the first info reply."""
+    def snapshot(
+        self, at: float, now: datetime, round_seconds: float, *, heard_since: float | None = None
+    ) -> Snapshot | None:
+        """What is known at this moment; None before the first info reply.
+
+        Values heard before `heard_since` are left out, or else those that are too old.
+        """
         if self._info is None:
             return None
-        oldest = at - max(self._stale_after, LEAST_PERIODS_BEFORE_STALE * round_seconds)
+        oldest = heard_since
+        if oldest is None:
+            oldest = at - max(self._stale_after, LEAST_PERIODS_BEFORE_STALE * round_seconds)
         info = self._known_info(self._info, oldest)
         inverters = tuple(inverter.known(oldest) for inverter in self._inverters.values())
         return Snapshot(

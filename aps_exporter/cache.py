@@ -77,8 +77,13 @@ class EcuCache:
         state: State,
         pause: float,
         count_internal_error: Callable[[str], None],
+        take_round: Callable[[Snapshot], None] | None = None,
     ) -> None:
-        """`new_beliefs` takes an ECU id and what is remembered of it; `pause` is in seconds."""
+        """`new_beliefs` takes an ECU id and what is remembered of it; `pause` is in seconds.
+
+        `take_round` is called once for each new round, with nothing in it that was not heard along
+        with that round.
+        """
         self.target = target
         self._client = client
         self._clock = clock
@@ -88,6 +93,7 @@ class EcuCache:
         self._state = state
         self._pause = pause
         self._count_internal_error = count_internal_error
+        self._take_round = take_round
         self._schedule = new_schedule()
         self._beliefs: EcuBeliefs | None = None
         self._ecu: str | None = None  # the id that queries carry; forgotten on status 01
@@ -96,6 +102,7 @@ class EcuCache:
         self._closed = False
         self._failing = False
         self._is_worth_remembering = False
+        self._has_new_round = False
         self._next_refresh_known: tuple[float, datetime] | None = None
         self._record = TargetRecord(target)
 
@@ -185,6 +192,7 @@ class EcuCache:
             self._schedule.failed(self._clock.monotonic(), any_reply=False)
         finally:
             self._remember()
+            self._hand_over_round()
             self._record.refresh_took(self._clock.monotonic() - began)
             self._first_answers_are_in(refresh)
             self._refresh = None
@@ -307,6 +315,7 @@ class EcuCache:
         new = self._schedule.saw_round(reading.measured_at, at)
         beliefs.hear_round(reading, at, now, self._schedule.period_seconds, new=new)
         self._is_worth_remembering |= new
+        self._has_new_round |= new
         awake = any(inverter.online for inverter in reading.inverters)
         if new and awake and self._schedule.visible_by is not None:
             seen_late_by = timedelta(seconds=at - self._schedule.visible_by)
@@ -319,6 +328,18 @@ class EcuCache:
         learnt = self._schedule.memory(self._clock.monotonic(), self._clock.now())
         self._state.remember(self._beliefs.ecu, self._beliefs.memory(learnt))
         self._is_worth_remembering = False
+
+    def _hand_over_round(self) -> None:
+        """Give a new round to whoever takes rounds, once all queries of its refresh are over."""
+        has_new_round, self._has_new_round = self._has_new_round, False
+        if not has_new_round or self._take_round is None or self._beliefs is None:
+            return
+        at, period = self._clock.monotonic(), self._schedule.period_seconds
+        snapshot = self._beliefs.snapshot(
+            at, self._clock.now(), period, heard_since=at - period / 2
+        )
+        if snapshot is not None:
+            self._take_round(snapshot)
 
     def _note_failure(self, query: Query, error: QueryError) -> None:
         self._record.failed(query.name, error)

@@ -42,6 +42,49 @@ class StateUnavailableError(ApsExporterError):
     """The state directory cannot be used: go on in memory, and say so."""
 
 
+class SpoolUnavailableError(ApsExporterError):
+    """The disk is full, or the spool's file out of reach: nothing was changed; try again later."""
+
+
+SinkFailure = Literal[
+    "network",
+    "busy",
+    "server_error",
+    "unauthorized",
+    "not_found",
+    "rejected",
+    "unexpected",
+    "spool",
+]
+"""Why points could not be handed over, or not even be kept on disk."""
+
+
+class SinkUnavailableError(ApsExporterError):
+    """A sink takes nothing now: keep it all, and try again later.
+
+    `retry_after` is what the sink asked for, in seconds; `is_lasting` says that waiting alone will
+    not help.
+    """
+
+    def __init__(
+        self,
+        reason: SinkFailure,
+        detail: str,
+        *,
+        retry_after: float = 0.0,
+        is_lasting: bool = False,
+    ) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason: SinkFailure = reason
+        self.detail = detail
+        self.retry_after = retry_after
+        self.is_lasting = is_lasting
+
+
+class SinkRejectedError(ApsExporterError):
+    """A sink refuses these points as they are: perhaps only some of them, or so many at once."""
+
+
 class QueryError(ApsExporterError):
     """One query to an ECU got no usable reply; `reason` is its name in the metrics.
 

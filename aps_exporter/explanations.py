@@ -6,7 +6,7 @@ The usual causes come from some 160 public threads of people who read these ECUs
 from dataclasses import dataclass
 from typing import Final
 
-from aps_exporter.errors import FailureReason
+from aps_exporter.errors import FailureReason, SinkFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,4 +103,18 @@ EXPLANATIONS: Final[dict[FailureReason, Explanation]] = {
         "Two targets are one and the same ECU.",
         ("Remove one of them: an ECU should be asked on one address only.",),
     ),
+}
+
+SINK_ADVICE: Final[dict[SinkFailure, str]] = {
+    "network": "check APS_INFLUXDB_URL, and that the database runs and can be reached from here",
+    "busy": "the database asks for fewer writes; nothing to do, it is tried again more slowly",
+    "server_error": "look into the database's own log",
+    "unauthorized": "check APS_INFLUXDB_TOKEN (v2), or user name and password (v1), and that they "
+    "may write there",
+    "not_found": "check APS_INFLUXDB_BUCKET and APS_INFLUXDB_ORG, or APS_INFLUXDB_DATABASE (v1), "
+    "and the path of APS_INFLUXDB_URL",
+    "rejected": "read what the database says; a wrong bucket, or fields of another type, are usual",
+    "unexpected": "APS_INFLUXDB_URL seems to lead to something that is no InfluxDB, or to a page "
+    "that redirects",
+    "spool": "make room on the disk of APS_STATE_DIR, and let this user write there",
 }

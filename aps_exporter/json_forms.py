@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from aps_exporter.errors import EcuStatusError, QueryError
 from aps_exporter.readings import (
+    JOULES_PER_KWH,
     EcuReading,
     EcuStatus,
     EnergyOfPeriod,
@@ -18,8 +19,6 @@ from aps_exporter.readings import (
 )
 
 JsonObject = dict[str, Any]
-
-JOULES_PER_KWH: Final = 3_600_000
 
 
 def reading_as_json(reading: Reading) -> JsonObject:

@@ -9,11 +9,14 @@ from datetime import datetime
 from typing import Final, Generic, Literal, TypeVar, get_args
 
 from aps_exporter.ecu.queries import REFRESH_QUERIES
-from aps_exporter.errors import FailureReason
+from aps_exporter.errors import FailureReason, SinkFailure
 from aps_exporter.readings import (
+    JOULES_PER_KWH,
     ChannelReading,
+    DropReason,
     EcuStatus,
     ExporterStatus,
+    InfluxdbStatus,
     InverterReading,
     PhaseReading,
     RejectionReason,
@@ -31,6 +34,18 @@ _CACHED: Final = "cached, refreshed about every 300 s."
 
 
 @dataclass(frozen=True, slots=True)
+class InfluxdbField:
+    """How a number stands in InfluxDB: always a float there, its labels are the tags.
+
+    `unit` is what one of its own is in the metric's.
+    """
+
+    measurement: str
+    name: str
+    unit: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Metric(Generic[Source]):
     """One metric family; `name` is as it is exposed."""
 
@@ -39,6 +54,7 @@ class Metric(Generic[Source]):
     labels: tuple[str, ...]
     samples: Callable[[Source], Iterable[Sample]]
     kind: Literal["gauge", "counter", "info"] = "gauge"
+    influxdb: InfluxdbField | None = None
 
 
 def _of_ecu(read: Callable[[Snapshot], float | None]) -> Callable[[Snapshot], Iterable[Sample]]:
@@ -77,6 +93,12 @@ def _of_target(
     read: Callable[[EcuStatus], float | None],
 ) -> Callable[[EcuStatus], Iterable[Sample]]:
     return lambda status: [((status.target,), read(status))]
+
+
+def _alone(
+    read: Callable[[InfluxdbStatus], float | None],
+) -> Callable[[InfluxdbStatus], Iterable[Sample]]:
+    return lambda status: [((), read(status))]
 
 
 def _timestamp(moment: datetime | None) -> float | None:
@@ -145,6 +167,16 @@ def _reply_oddities(status: EcuStatus) -> Iterator[Sample]:
             yield (status.target, query, kind), status.reply_oddities.get((query, kind), 0)
 
 
+def _points_dropped(status: InfluxdbStatus) -> Iterator[Sample]:
+    for reason in get_args(DropReason):
+        yield (reason,), status.points_dropped.get(reason, 0)
+
+
+def _write_failures(status: InfluxdbStatus) -> Iterator[Sample]:
+    for reason in get_args(SinkFailure):
+        yield (reason,), status.write_failures.get(reason, 0)
+
+
 def _internal_errors(exporter: ExporterStatus) -> Iterator[Sample]:
     for task, count in exporter.internal_errors.items():
         yield (task,), count
@@ -167,6 +199,7 @@ ECU_METRICS: Final[tuple[Metric[Snapshot], ...]] = (
         f"APsystems power of all online inverters, as the ECU reports it, {_CACHED}",
         ("ecu",),
         _of_ecu(lambda snapshot: snapshot.info.power_watts),
+        influxdb=InfluxdbField("aps_ecu", "power_watts"),
     ),
     Metric(
         "aps_ecu_lifetime_energy_joules_total",
@@ -174,6 +207,7 @@ ECU_METRICS: Final[tuple[Metric[Snapshot], ...]] = (
         ("ecu",),
         _of_ecu(lambda snapshot: snapshot.lifetime_energy_joules),
         "counter",
+        influxdb=InfluxdbField("aps_ecu", "lifetime_energy_kwh", JOULES_PER_KWH),
     ),
     Metric(
         "aps_ecu_reported_lifetime_energy_joules",
@@ -186,6 +220,7 @@ ECU_METRICS: Final[tuple[Metric[Snapshot], ...]] = (
         f"APsystems energy of today, as the ECU says it (some firmware says 0), {_CACHED}",
         ("ecu",),
         _of_ecu(lambda snapshot: snapshot.info.today_energy_joules),
+        influxdb=InfluxdbField("aps_ecu", "today_energy_kwh", JOULES_PER_KWH),
     ),
     Metric(
         "aps_ecu_day_energy_joules",
@@ -193,6 +228,7 @@ ECU_METRICS: Final[tuple[Metric[Snapshot], ...]] = (
         "the lifetime counter's rise and the integrated energy. Absent in the first, partial day.",
         ("ecu",),
         _of_ecu(lambda snapshot: snapshot.day_energy_joules),
+        influxdb=InfluxdbField("aps_ecu", "day_energy_kwh", JOULES_PER_KWH),
     ),
     Metric(
         "aps_ecu_integrated_energy_joules_total",
@@ -206,12 +242,14 @@ ECU_METRICS: Final[tuple[Metric[Snapshot], ...]] = (
         f"APsystems inverters registered in the ECU, {_CACHED}",
         ("ecu",),
         _of_ecu(lambda snapshot: snapshot.info.inverters),
+        influxdb=InfluxdbField("aps_ecu", "inverters"),
     ),
     Metric(
         "aps_ecu_inverters_online",
         f"APsystems inverters online in the ECU's last round, {_CACHED}",
         ("ecu",),
         _of_ecu(lambda snapshot: snapshot.info.inverters_online),
+        influxdb=InfluxdbField("aps_ecu", "inverters_online"),
     ),
     Metric(
         "aps_ecu_last_report_timestamp_seconds",
@@ -270,6 +308,7 @@ ECU_METRICS: Final[tuple[Metric[Snapshot], ...]] = (
         f"APsystems inverter: 1 if it answered the ECU in the last round, else 0, {_CACHED}",
         ("ecu", "inverter"),
         _of_inverters(lambda inverter: inverter.online),
+        influxdb=InfluxdbField("aps_inverter", "online"),
     ),
     Metric(
         "aps_inverter_last_seen_timestamp_seconds",
@@ -282,18 +321,21 @@ ECU_METRICS: Final[tuple[Metric[Snapshot], ...]] = (
         f"APsystems inverter power: the sum of its channels, as the ECU reports them, {_CACHED}",
         ("ecu", "inverter"),
         _of_inverters(lambda inverter: inverter.power_watts),
+        influxdb=InfluxdbField("aps_inverter", "power_watts"),
     ),
     Metric(
         "aps_inverter_temperature_celsius",
         f"APsystems inverter temperature, {_CACHED}",
         ("ecu", "inverter"),
         _of_inverters(lambda inverter: inverter.temperature_celsius),
+        influxdb=InfluxdbField("aps_inverter", "temperature_celsius"),
     ),
     Metric(
         "aps_inverter_grid_frequency_hertz",
         f"APsystems inverter: frequency of the grid, {_CACHED}",
         ("ecu", "inverter"),
         _of_inverters(lambda inverter: inverter.frequency_hertz),
+        influxdb=InfluxdbField("aps_inverter", "grid_frequency_hertz"),
     ),
     Metric(
         "aps_inverter_grid_voltage_volts",
@@ -301,12 +343,14 @@ ECU_METRICS: Final[tuple[Metric[Snapshot], ...]] = (
         f"between phases, {_CACHED}",
         ("ecu", "inverter", "phase"),
         _of_phases(lambda phase: phase.voltage_volts),
+        influxdb=InfluxdbField("aps_inverter_grid", "voltage_volts"),
     ),
     Metric(
         "aps_inverter_signal_strength_ratio",
         f"APsystems inverter: radio signal as a share of the strongest, {_CACHED}",
         ("ecu", "inverter"),
         _signal,
+        influxdb=InfluxdbField("aps_inverter", "signal_strength_ratio"),
     ),
     Metric(
         "aps_channel_info",
@@ -320,6 +364,7 @@ ECU_METRICS: Final[tuple[Metric[Snapshot], ...]] = (
         f"APsystems channel power, as the ECU reports it, {_CACHED}",
         ("ecu", "inverter", "channel"),
         _of_channels(lambda channel: channel.power_watts),
+        influxdb=InfluxdbField("aps_channel", "power_watts"),
     ),
     Metric(
         "aps_channel_integrated_energy_joules_total",
@@ -327,6 +372,7 @@ ECU_METRICS: Final[tuple[Metric[Snapshot], ...]] = (
         ("ecu", "inverter", "channel"),
         _channel_energy,
         "counter",
+        influxdb=InfluxdbField("aps_channel", "integrated_energy_kwh", JOULES_PER_KWH),
     ),
 )
 
@@ -387,6 +433,54 @@ TARGET_METRICS: Final[tuple[Metric[EcuStatus], ...]] = (
         ("target", "query", "kind"),
         _reply_oddities,
         "counter",
+    ),
+)
+
+INFLUXDB_METRICS: Final[tuple[Metric[InfluxdbStatus], ...]] = (
+    Metric(
+        "aps_influxdb_up",
+        "APsystems InfluxDB pusher: 1 if the last write was taken, else 0.",
+        (),
+        _alone(lambda status: status.up),
+    ),
+    Metric(
+        "aps_influxdb_points_written_total",
+        "APsystems InfluxDB pusher: points that the database has taken.",
+        (),
+        _alone(lambda status: status.points_written),
+        "counter",
+    ),
+    Metric(
+        "aps_influxdb_points_dropped_total",
+        "APsystems InfluxDB pusher: points that are lost to the database, by reason.",
+        ("reason",),
+        _points_dropped,
+        "counter",
+    ),
+    Metric(
+        "aps_influxdb_write_failures_total",
+        "APsystems InfluxDB pusher: writes that failed, by reason; their points are kept.",
+        ("reason",),
+        _write_failures,
+        "counter",
+    ),
+    Metric(
+        "aps_influxdb_spool_points",
+        "APsystems InfluxDB pusher: points on disk that the database has not taken yet.",
+        (),
+        _alone(lambda status: status.spool_points),
+    ),
+    Metric(
+        "aps_influxdb_spool_bytes",
+        "APsystems InfluxDB pusher: bytes on disk that these points take.",
+        (),
+        _alone(lambda status: status.spool_bytes),
+    ),
+    Metric(
+        "aps_influxdb_spool_oldest_timestamp_seconds",
+        "APsystems InfluxDB pusher: the round of the oldest of these points.",
+        (),
+        _alone(lambda status: _timestamp(status.spool_oldest)),
     ),
 )
 

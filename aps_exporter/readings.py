@@ -7,9 +7,11 @@ local time, exactly as it stamped them.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Literal, NewType
+from typing import Final, Literal, NewType
 
-from aps_exporter.errors import FailureReason
+from aps_exporter.errors import FailureReason, SinkFailure
+
+JOULES_PER_KWH: Final = 3_600_000
 
 LocalTime = NewType("LocalTime", datetime)
 """A time without a zone, as an ECU stamps its rounds."""
@@ -27,6 +29,9 @@ RejectionReason = Literal[
     "empty_list",
 ]
 """Why a value is not believed."""
+
+DropReason = Literal["spool_full", "disk_full", "rejected", "damaged"]
+"""Why points never reach InfluxDB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +205,26 @@ class EcuStatus:
     query_failures: Mapping[tuple[str, FailureReason], int]
     reply_oddities: Mapping[tuple[str, str], int]
     last_error: QueryFailure | None
+
+
+@dataclass(frozen=True, slots=True)
+class InfluxdbStatus:
+    """How pushing to InfluxDB goes.
+
+    Attributes:
+        up: whether the last write was taken; None before the first.
+        points_dropped: points lost for good, by reason.
+        write_failures: by reason.
+        spool_oldest: the time of the oldest round that is still to be sent.
+    """
+
+    up: bool | None
+    points_written: int
+    points_dropped: Mapping[DropReason, int]
+    write_failures: Mapping[SinkFailure, int]
+    spool_points: int
+    spool_bytes: int
+    spool_oldest: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
@@ -15,6 +15,7 @@ from aps_exporter.clock import ScaledClock
 from aps_exporter.ecu.client import EcuClient
 from aps_exporter.ecu_claims import EcuClaims
 from aps_exporter.ecu_memory import EcuMemory
+from aps_exporter.readings import Snapshot
 from aps_exporter.schedule import RoundSchedule
 from aps_exporter.simulator.ecu import AnswersQueries, EcuModel, SimulatedEcu
 from aps_exporter.simulator.ecu_server import EcuServer
@@ -95,7 +96,7 @@ class World:
     def faults(self) -> FaultSchedule:
         return self.simulated.faults
 
-    def cache(
+    def cache(  # noqa: PLR0913 - each is one thing that a test may choose
         self,
         target: str = "roof",
         *,
@@ -103,6 +104,7 @@ class World:
         port: int | None = None,
         timeout: float = 10,
         stale_after: float = 900,
+        take_round: Callable[[Snapshot], None] | None = None,
     ) -> EcuCache:
         def beliefs(ecu: str, memory: EcuMemory | None) -> EcuBeliefs:
             return EcuBeliefs(target, ecu, self.zone, stale_after, memory)
@@ -120,6 +122,7 @@ class World:
             state=self.state,
             pause=0.5,
             count_internal_error=count,
+            take_round=take_round,
         )
 
     async def pass_time(self, seconds: float) -> None:

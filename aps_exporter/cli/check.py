@@ -12,6 +12,7 @@ from textwrap import fill
 from aps_exporter import app, cache
 from aps_exporter.cache import EcuCache
 from aps_exporter.cli import EXIT_FAILED, EXIT_OK
+from aps_exporter.cli.database import database_trouble
 from aps_exporter.cli.options import configure_for_one
 from aps_exporter.cli.scan import scan_network
 from aps_exporter.cli.table import table_lines
@@ -25,6 +26,8 @@ from aps_exporter.state import State
 
 def check(options: argparse.Namespace) -> int:
     """Read the ECU once; the exit status is 1 when a query got no good reply.
+
+    Where InfluxDB is configured, it must let us write too.
 
     With `--scan`, look for ECUs instead.
     """
@@ -42,7 +45,13 @@ def check(options: argparse.Namespace) -> int:
         print(json.dumps(snapshot_as_json(status, snapshot)))
     else:
         _show(status, snapshot, options.host)
-    return EXIT_OK if all(status.query_success.values()) else EXIT_FAILED
+    is_well = all(status.query_success.values())
+    if config.influxdb is not None:
+        trouble = database_trouble(config.influxdb)
+        told = trouble or f"InfluxDB at {config.influxdb.url} lets us write."
+        print(f"\n{told}", file=sys.stderr if options.json else sys.stdout)
+        is_well = is_well and trouble is None
+    return EXIT_OK if is_well else EXIT_FAILED
 
 
 def _is_not_told_in_plain_words(record: logging.LogRecord) -> bool:

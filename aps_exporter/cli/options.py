@@ -6,7 +6,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
-from aps_exporter.cli import EXIT_BAD_INPUT, EXIT_OK
+from aps_exporter.cli import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK
+from aps_exporter.cli.database import database_trouble
 from aps_exporter.clock import RealClock
 from aps_exporter.config import VARIABLES, Config, load, parse_target
 from aps_exporter.errors import ConfigError
@@ -69,7 +70,10 @@ def flag_values(options: argparse.Namespace) -> dict[str, str | None]:
 
 
 def show_config(_: argparse.Namespace) -> int:
-    """Print the effective configuration, then every fault."""
+    """Print the effective configuration, then every fault; without one, try the database.
+
+    The exit status is 1 when the database does not let us write.
+    """
     loaded = load({})
     for variable in VARIABLES:
         if variable.field is not None:
@@ -78,4 +82,10 @@ def show_config(_: argparse.Namespace) -> int:
         print(f"aps-exporter: warning: {warning}", file=sys.stderr)
     for fault in loaded.faults:
         print(f"aps-exporter: {fault}", file=sys.stderr)
-    return EXIT_BAD_INPUT if loaded.faults else EXIT_OK
+    if loaded.faults:
+        return EXIT_BAD_INPUT
+    influxdb = loaded.config().influxdb
+    trouble = None if influxdb is None else database_trouble(influxdb)
+    if trouble is not None:
+        print(f"aps-exporter: {trouble}", file=sys.stderr)
+    return EXIT_OK if trouble is None else EXIT_FAILED

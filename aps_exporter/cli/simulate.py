@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import math
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -23,6 +24,8 @@ from aps_exporter.simulator.replay import ReplayedEcu, read_captures
 from aps_exporter.simulator.running import Simulation, running_ecu_server, running_simulator
 from aps_exporter.simulator.script import FaultWindow, read_script
 from aps_exporter.state import State
+
+logger = logging.getLogger(__name__)
 
 DEMO_LISTEN_ADDRESS: Final = "127.0.0.1:10899"
 DEMO_TARGET: Final = "demo"
@@ -93,6 +96,8 @@ def demo(options: argparse.Namespace) -> int:
         {"APS_ECU_HOSTS": DEMO_TARGET, **flag_values(options)},
         defaults={"APS_LISTEN_ADDRESS": DEMO_LISTEN_ADDRESS},
     )
+    if config.influxdb is not None:
+        logger.warning("the demo pushes nothing to InfluxDB: its ECU is not a real one")
     asyncio.run(_demo(options, config))
     return EXIT_OK
 

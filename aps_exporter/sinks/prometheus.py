@@ -9,18 +9,30 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from aps_exporter.cache import EcuCache
-from aps_exporter.metrics import ECU_METRICS, EXPORTER_METRICS, TARGET_METRICS, Metric, Source
-from aps_exporter.readings import ExporterStatus
+from aps_exporter.metrics import (
+    ECU_METRICS,
+    EXPORTER_METRICS,
+    INFLUXDB_METRICS,
+    TARGET_METRICS,
+    Metric,
+    Source,
+)
+from aps_exporter.readings import ExporterStatus, InfluxdbStatus
 
 
 class EcuCollector(Collector):
     """Publishes every ECU. `collect` opens no socket: `refresh` does the asking, before it."""
 
     def __init__(
-        self, caches: Sequence[EcuCache], exporter_status: Callable[[], ExporterStatus]
+        self,
+        caches: Sequence[EcuCache],
+        exporter_status: Callable[[], ExporterStatus],
+        influxdb_status: Callable[[], InfluxdbStatus] | None = None,
     ) -> None:
+        """`influxdb_status` is None while the pusher is off: then it has no metrics."""
         self._caches = caches
         self._exporter_status = exporter_status
+        self._influxdb_status = influxdb_status
 
     async def refresh(self, longest_wait: float) -> None:
         """Refresh every ECU that is due, all at once, waiting at most this many seconds."""
@@ -28,7 +40,9 @@ class EcuCollector(Collector):
 
     def describe(self) -> Iterable[Family]:
         """All families, without samples: registration must not need an ECU."""
-        every: tuple[Metric[Any], ...] = (*ECU_METRICS, *TARGET_METRICS, *EXPORTER_METRICS)
+        pusher = INFLUXDB_METRICS if self._influxdb_status is not None else ()
+        every: tuple[Metric[Any], ...]
+        every = (*ECU_METRICS, *TARGET_METRICS, *pusher, *EXPORTER_METRICS)
         for metric in every:
             yield _empty_family(metric)
 
@@ -38,6 +52,8 @@ class EcuCollector(Collector):
         snapshots = [snapshot for snapshot in known if snapshot is not None]
         yield from _families(ECU_METRICS, snapshots)
         yield from _families(TARGET_METRICS, [cache.status() for cache in self._caches])
+        if self._influxdb_status is not None:
+            yield from _families(INFLUXDB_METRICS, [self._influxdb_status()])
         yield from _families(EXPORTER_METRICS, [self._exporter_status()])
 
 

@@ -93,6 +93,15 @@ def test_config_prints_the_effective_configuration() -> None:
         "APS_STATE_DIR": "./aps-exporter-state",
         "APS_LOG_LEVEL": "info",
         "APS_LOG_FORMAT": "logfmt",
+        "APS_INFLUXDB_URL": "",
+        "APS_INFLUXDB_API": "v2",
+        "APS_INFLUXDB_TOKEN": "",
+        "APS_INFLUXDB_ORG": "",
+        "APS_INFLUXDB_BUCKET": "",
+        "APS_INFLUXDB_DATABASE": "",
+        "APS_INFLUXDB_USERNAME": "",
+        "APS_INFLUXDB_PASSWORD": "",
+        "APS_INFLUXDB_SPOOL_MAX_MIB": "256",
     }
 
 

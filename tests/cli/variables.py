@@ -57,22 +57,14 @@ BAD: Final = {
     ],
     ("APS_LOG_LEVEL", "debug, info, warn or error"): ["verbose", "10", "debug,info"],
     ("APS_LOG_FORMAT", "logfmt or json"): ["xml", "logfmt json"],
+    ("APS_INFLUXDB_API", "v1 or v2"): ["3", "v3", "V 2"],
+    ("APS_INFLUXDB_USERNAME", "a name without a colon"): ["a:b", "a\nb"],
+    ("APS_INFLUXDB_SPOOL_MAX_MIB", "whole number from 1 to"): ["0", "-1", "1.5", "1e3", "256MiB"],
 }
 
-LATER: Final = [
-    "APS_PANELS_FILE",
-    "APS_WEB_CONFIG_FILE",
-    *(
-        f"APS_INFLUXDB_{name}"
-        for name in (
-            *("URL", "TOKEN", "ORG", "BUCKET", "API", "DATABASE", "USERNAME", "PASSWORD"),
-            "SPOOL_MAX_MIB",
-        )
-    ),
-]
+LATER: Final = ["APS_PANELS_FILE", "APS_WEB_CONFIG_FILE"]
 
-MASKED: Final = ["APS_INFLUXDB_URL", "APS_INFLUXDB_TOKEN", "APS_INFLUXDB_PASSWORD"]
-"""Of those, what may hold a secret."""
+SECRETS: Final = ["APS_INFLUXDB_TOKEN", "APS_INFLUXDB_PASSWORD"]
 
 
 def loaded(**environment: str) -> Loaded:

@@ -1,0 +1,21 @@
+"""From the environment to frozen values, every fault in one message."""
+
+from aps_exporter.config.loading import Loaded, load
+from aps_exporter.config.parsers import parse_listen_address, parse_target
+from aps_exporter.config.values import Config, InfluxdbConfig, ListenAddress, Target
+from aps_exporter.config.variables import ECU_PORT, LISTEN_PORT, VARIABLES, Variable
+
+__all__ = [
+    "ECU_PORT",
+    "LISTEN_PORT",
+    "VARIABLES",
+    "Config",
+    "InfluxdbConfig",
+    "ListenAddress",
+    "Loaded",
+    "Target",
+    "Variable",
+    "load",
+    "parse_listen_address",
+    "parse_target",
+]
