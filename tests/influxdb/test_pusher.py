@@ -304,7 +304,7 @@ async def test_scrapes_do_not_wait_for_a_database_that_hangs(tmp_path: Path) -> 
         async def hang(_: object) -> None:
             await hanging.wait()
 
-        p.pusher._writer.write = hang  # type: ignore[method-assign] # noqa: SLF001 - a dead database
+        p.pusher._writer.write = hang  # type: ignore[assignment,method-assign] # noqa: SLF001 - a dead database
         await p.rounds(3)
         assert p.cache.status().refreshes >= 3
         assert p.pusher.status().spool_points >= 2 * LINES_A_ROUND

@@ -17,6 +17,7 @@ EXPORTER: Final = str(Path(sys.executable).with_name("aps-exporter"))
 ANY_PORT: Final = "127.0.0.1:0"
 SAYS_SIMULATOR: Final = r"Simulated .* on (\S+:\d+)\. "
 SAYSEXPORTER: Final = r"msg=listening address=(\S+) "
+SAYS_PROMETHEUS: Final = r'msg="Listening on".* address=(\S+)'
 SAYS_DEMO: Final = r"page +http://(\S+)/\n"
 
 _STARTS_WITHIN_SECONDS: Final = 20.0

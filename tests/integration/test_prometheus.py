@@ -16,7 +16,13 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.integration.pages import get
-from tests.integration.programs import ANY_PORT, CAPTURE_FILE, running, running_replay
+from tests.integration.programs import (
+    ANY_PORT,
+    CAPTURE_FILE,
+    SAYS_PROMETHEUS,
+    running,
+    running_replay,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -24,7 +30,6 @@ Row = dict[str, Any]
 Series = dict[tuple[str, ...], float]
 """Values by the values of the labels that were asked for."""
 
-SAYS_PROMETHEUS: Final = r'msg="Listening on".* address=(\S+)'
 SCRAPED_WITHIN_SECONDS: Final = 30
 
 CAPTURES: Final[list[dict[str, Any]]] = json.loads(CAPTURE_FILE.read_text(encoding="utf-8"))
