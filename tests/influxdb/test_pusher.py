@@ -169,7 +169,7 @@ async def test_bad_lines_are_set_aside_and_all_others_are_written(tmp_path: Path
         await p.rounds(5)
         rounds = len(p.times)
         assert rounds >= 5
-        assert len(p.db.lines) == (LINES_A_ROUND - 2) * rounds
+        assert len({*p.db.lines}) == (LINES_A_ROUND - 2) * rounds
         assert p.dropped == {"rejected": 2 * rounds}
         letters = (tmp_path / "influxdb-refused.lp").read_text(encoding="utf-8").splitlines()
         assert letters[0].startswith("# HTTP 400: field type conflict")
