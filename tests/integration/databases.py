@@ -22,12 +22,12 @@ Labels = frozenset[tuple[str, str]]
 Series = dict[tuple[str, Labels], dict[int, float]]
 """Values by Unix seconds, by measurement_field and tags: as both databases name them here."""
 
-Trouble = Literal["hang", "hang up", "lose answers", 400, 401, 413, 503]
+Trouble = Literal["hang", "hang up", "lose answers", 400, 401, 404, 413, 503]
 
 SECRET: Final = "kT7-never-to-be-seen"  # noqa: S105 - planted, to be looked for
 DATABASE: Final = "solar"
 ADMIN: Final = "admin"
-MOST_LINES_AT_ONCE: Final = 50
+MOST_LINES_AT_ONCE: Final = 10
 """What the proxy lets through with trouble 413."""
 
 _ANSWERS_WITHIN_SECONDS: Final = 20.0
