@@ -11,14 +11,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from aps_exporter.config import VARIABLES
-from aps_exporter.metrics import ECU_METRICS, EXPORTER_METRICS, TARGET_METRICS, Metric
+from aps_exporter.metrics import (
+    ECU_METRICS,
+    EXPORTER_METRICS,
+    INFLUXDB_METRICS,
+    TARGET_METRICS,
+    Metric,
+)
 from aps_exporter.simulator.faults import FAULTS
 
 README: Final = Path(__file__).parents[1] / "README.md"
 
 
 def metric_table() -> str:
-    every: tuple[Metric[Any], ...] = (*ECU_METRICS, *TARGET_METRICS, *EXPORTER_METRICS)
+    every: tuple[Metric[Any], ...]
+    every = (*ECU_METRICS, *TARGET_METRICS, *INFLUXDB_METRICS, *EXPORTER_METRICS)
     rows = [(f"`{m.name}`", m.kind, ", ".join(m.labels), m.help) for m in every]
     return _table(("metric", "type", "labels", "what it is"), rows)
 

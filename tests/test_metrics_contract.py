@@ -14,6 +14,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse
 
+from aps_exporter.readings import InfluxdbStatus
 from tests.exporter import registry_of
 from tests.virtual_time import in_virtual_time
 from tests.world import world
@@ -55,6 +56,13 @@ aps_consecutive_failures                  gauge    target
 aps_refreshes_total                       counter  target
 aps_query_failures_total                  counter  target query reason
 aps_reply_oddities_total                  counter  target query kind
+aps_influxdb_up                           gauge
+aps_influxdb_points_written_total         counter
+aps_influxdb_points_dropped_total         counter  reason
+aps_influxdb_write_failures_total         counter  reason
+aps_influxdb_spool_points                 gauge
+aps_influxdb_spool_bytes                  gauge
+aps_influxdb_spool_oldest_timestamp_seconds gauge
 aps_internal_errors_total                 counter  task
 aps_exporter_build_info                   gauge    version revision python_version
 """
@@ -65,6 +73,17 @@ REJECTIONS = (
 )
 FAILURES = "resolve refused unreachable timeout closed truncated framing malformed status duplicate"
 BEFORE_MIDNIGHT = datetime(2026, 6, 1, 21, 57, 20, tzinfo=UTC)  # in Amsterdam
+NEVER_FAILED = InfluxdbStatus(
+    up=True,
+    points_written=1,
+    points_dropped={},
+    write_failures={},
+    spool_points=1,
+    spool_bytes=4_096,
+    spool_oldest=BEFORE_MIDNIGHT,
+)
+DROPS = "spool_full disk_full rejected damaged"
+WRITE_FAILURES = "network busy server_error unauthorized not_found rejected unexpected spool"
 UNKNOWN_ROW = bytes.fromhex("991000000001013037") + bytes(12)
 
 Series = dict[str, tuple[str, set[tuple[str, ...]]]]
@@ -89,7 +108,7 @@ async def _families(text: bool) -> list[Family]:  # noqa: FBT001 - one private c
         await cache.ask_once()
         await w.pass_time(300)
         await cache.ask_once()
-        registry, _ = registry_of([cache])
+        registry, _ = registry_of([cache], NEVER_FAILED)
         if text:
             return list(parse(generate_latest(registry).decode()))
         # prometheus-client leaves this module untyped.
@@ -154,6 +173,8 @@ def test_help_starts_with_apsystems_and_says_which_numbers_are_cached(
         ("aps_inverter_grid_voltage_volts", "phase", "1 2 3 1-2 2-3 3-1"),
         ("aps_internal_errors_total", "task", "refresh"),
         ("aps_ecu_unknown_rows_total", "type_code", "07"),
+        ("aps_influxdb_points_dropped_total", "reason", DROPS),
+        ("aps_influxdb_write_failures_total", "reason", WRITE_FAILURES),
     ],
 )
 def test_label_values_are_all_there_from_the_start(
@@ -165,8 +186,9 @@ def test_label_values_are_all_there_from_the_start(
 
 def test_counters_of_trouble_start_at_zero(families: list[Family]) -> None:
     names = ("aps_query_failures", "aps_ecu_rejected_values", "aps_reply_oddities")
-    samples = [s for f in families if f.name in names for s in f.samples]
-    assert len(samples) == 3 * 10 + 10 + 3 * 2
+    influxdb = ("aps_influxdb_points_dropped", "aps_influxdb_write_failures")
+    samples = [s for f in families if f.name in names + influxdb for s in f.samples]
+    assert len(samples) == 3 * 10 + 10 + 3 * 2 + 4 + 8
     assert {sample.value for sample in samples} == {0}
 
 

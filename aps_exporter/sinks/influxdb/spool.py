@@ -15,8 +15,10 @@ from aps_exporter.errors import SpoolUnavailableError
 from aps_exporter.sinks.influxdb.spool_file import (
     bytes_used,
     is_damage,
+    keep_reserve,
     open_file,
     shrink,
+    spend_reserve,
     transaction,
 )
 from aps_exporter.sinks.influxdb.spool_renewal import finish_renewal, renew
@@ -77,6 +79,7 @@ class Spool:
         self._points_dropped = 0
         self._connection: sqlite3.Connection | None = None
         self._run(self._trim)
+        keep_reserve(self._file)
 
     def put(self, ecu: str, measured_at: int, lines: Sequence[str]) -> int:
         """Add a round, on disk before this returns; one that was put before is left out.
@@ -99,6 +102,7 @@ class Spool:
 
         dropped = self._run(put) + self._points_dropped
         self._points_dropped = 0
+        keep_reserve(self._file)
         return dropped
 
     def oldest(self, most_lines: int) -> list[SpooledRound]:
@@ -129,7 +133,7 @@ class Spool:
                 connection.executemany("DELETE FROM rounds WHERE id = ?", gone)
             shrink(connection)
 
-        self._run(remove)
+        self._run(remove, frees_space=True)
 
     def state(self) -> SpoolState:
         """How much is waiting."""
@@ -148,17 +152,19 @@ class Spool:
         if connection:
             connection.close()
 
-    def _run(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+    def _run(self, operation: Callable[[sqlite3.Connection], T], *, frees_space: bool = False) -> T:
         """Do it; on damage, or where the disk is full, make room or a new spool and do it again."""
         try:
             try:
                 return operation(self._opened())
             except sqlite3.ProgrammingError:
                 raise
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 if is_damage(error):
                     self._renew(error)
                 else:
+                    if frees_space:
+                        spend_reserve(self._file)
                     self._make_room()
             return operation(self._opened())
         except sqlite3.ProgrammingError:
@@ -177,7 +183,7 @@ class Spool:
             self._newest_id = max(self._newest_id, _newest_id(self._connection))
         return self._connection
 
-    def _renew(self, damage: sqlite3.DatabaseError) -> None:
+    def _renew(self, damage: Exception) -> None:
         self.close()
         renewal = renew(self._file)
         logger.error(
@@ -204,7 +210,7 @@ class Spool:
             with transaction(connection):
                 dropped, points = self._drop_oldest(connection, _TRIMMED_AT_ONCE)
             self._points_dropped += points
-        shrink(connection)
+        shrink(connection, self._max_bytes)
 
     def _drop_oldest(
         self, connection: sqlite3.Connection, most_rounds: int | None = None

@@ -20,7 +20,10 @@ _PRAGMAS: Final = (
 )
 
 _LEAST_FREE_PAGES: Final = 4 * 1024 * 1024 // PAGE_BYTES
-"""The file is made smaller once so much of it is free, and a quarter of that at most is used."""
+"""What is free is given back once it is so much; to do so, all that is used is written anew."""
+
+_RESERVE_BYTES: Final = 1024 * 1024
+"""Twice what a checkpoint needs to empty a WAL of usual size into a file that has to grow."""
 
 _OUT_OF_REACH: Final = frozenset(
     {
@@ -33,7 +36,6 @@ _OUT_OF_REACH: Final = frozenset(
         sqlite3.SQLITE_PERM,
         sqlite3.SQLITE_PROTOCOL,
         sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_TOOBIG,
     }
 )
 _UNREADABLE: Final = frozenset(
@@ -51,6 +53,7 @@ def open_file(file: Path) -> sqlite3.Connection:
 
     Raises:
         sqlite3.DatabaseError: it is damaged, of another version, or out of reach.
+        UnicodeDecodeError: it is so damaged that not even the message about it is text.
         OSError: it is out of reach.
     """
     if file.exists() and not file.stat().st_size and file.with_name(f"{file.name}-wal").exists():
@@ -107,15 +110,37 @@ def bytes_used(connection: sqlite3.Connection) -> int:
     return (pages - free) * PAGE_BYTES
 
 
-def shrink(connection: sqlite3.Connection) -> None:
-    """Give the disk back what a long outage took, where that is little work."""
+def shrink(connection: sqlite3.Connection, max_bytes: int | None = None) -> None:
+    """Give the disk back what a long outage took: where that is little work, or it is too much."""
     pages, free = _pages(connection)
-    if free >= _LEAST_FREE_PAGES and (pages - free) * 4 <= free:
+    is_little_work = (pages - free) * 4 <= free
+    is_too_much = max_bytes is not None and pages * PAGE_BYTES > max_bytes
+    if free >= _LEAST_FREE_PAGES and (is_little_work or is_too_much):
         with suppress(sqlite3.Error):
             connection.execute("VACUUM")
 
 
-def is_damage(error: sqlite3.DatabaseError) -> bool:
+def is_damage(error: Exception) -> bool:
     """Whether the file is at fault; all else is the disk's, or another process's, and may pass."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     return code in _UNREADABLE or code & 0xFF not in _OUT_OF_REACH
+
+
+def keep_reserve(file: Path) -> None:
+    """Hold some space of the disk, if there is so much, for when it is full."""
+    reserve = _reserve(file)
+    if not reserve.exists():
+        try:
+            reserve.write_bytes(bytes(_RESERVE_BYTES))
+        except OSError:
+            spend_reserve(file)
+
+
+def spend_reserve(file: Path) -> None:
+    """Give that space back: on a full disk SQLite cannot even remove."""
+    with suppress(OSError):
+        _reserve(file).unlink()
+
+
+def _reserve(file: Path) -> Path:
+    return file.with_name(f"{file.name}.reserve")
