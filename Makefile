@@ -1,7 +1,7 @@
 # make demo     the exporter on a simulated ECU: http://127.0.0.1:10899/
 # make test     the tests that need nothing but Python
 # make check    format, lint, types, import layers
-# make integration   against a real Prometheus and Chromium (Debian packages; see .ci/run)
+# make integration   against a real Prometheus, InfluxDB, VictoriaMetrics and Chromium (see .ci/run)
 # make bench    speed, memory, freshness and the cost of a read beside a peer, as a table
 # make readme   write the generated tables of the README anew
 
