@@ -2,7 +2,7 @@
 # make test     the tests that need nothing but Python
 # make coverage   the same, and which lines and branches they leave out
 # make check    format, lint, types, import layers
-# make integration   against a real Prometheus and Chromium (Debian packages; see .ci/run)
+# make integration   against a real Prometheus, InfluxDB, VictoriaMetrics and Chromium (see .ci/run)
 # make soak     a simulated week with all the faults of the simulator, in a few minutes
 # make bench    speed, memory, freshness and the cost of a read beside a peer, as a table
 # make readme   write the generated tables of the README anew

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import freshness, parts, peer, serving, starting
+from benchmarks import freshness, parts, peer, pushing, serving, starting
 from benchmarks.figures import table
 
 
@@ -16,6 +16,7 @@ def main() -> None:
             *serving.figures(folder),
             *starting.figures(folder),
             *parts.figures(),
+            *pushing.figures(folder),
             *peer.figures(folder),
             *freshness.figures(),
         ]

@@ -23,7 +23,12 @@ from aps_exporter.errors import (
 from aps_exporter.explanations import SINK_ADVICE
 from aps_exporter.readings import DropReason, InfluxdbStatus, Snapshot
 from aps_exporter.sinks.influxdb.dead_letters import DeadLetters
-from aps_exporter.sinks.influxdb.delivery import RefusedLine, deliver
+from aps_exporter.sinks.influxdb.delivery import (
+    RefusedLine,
+    deliver,
+    refused_for_good,
+    refuses_all,
+)
 from aps_exporter.sinks.influxdb.points import round_lines
 from aps_exporter.sinks.influxdb.spool import Spool, SpooledRound, SpoolState
 from aps_exporter.sinks.influxdb.writers import Writer
@@ -200,23 +205,27 @@ class InfluxdbPusher:
             await self._write_whole(lines)
             return []
         refused = await deliver(self._writer, lines)
-        if len(refused) < len(lines) or await self._takes_others_than(batch):
+        if len(refused) < len(lines):
             return refused
+        taken = await self._takes_other_than(batch)
+        if taken is not None:
+            return await refused_for_good(self._writer, refused, taken)
         self._next_bisection_at = self._clock.monotonic() + BISECTION_PAUSE_SECONDS
-        raise _refuses_all(refused[0].why)
+        raise refuses_all(refused[0].why)
 
     async def _write_whole(self, lines: list[str]) -> None:
         try:
             await self._writer.write(lines)
         except SinkRejectedError as error:
-            raise _refuses_all(str(error)) from error
+            raise refuses_all(str(error)) from error
 
-    async def _takes_others_than(self, batch: Sequence[SpooledRound]) -> bool:
-        """Whether the database takes the newest round: then this batch itself is at fault."""
+    async def _takes_other_than(self, batch: Sequence[SpooledRound]) -> str | None:
+        """A line of the newest round that is taken: then this batch itself is at fault."""
         newest = await self._on_disk(self._spool.newest)
         if newest is None or newest.id in {round_.id for round_ in batch}:
-            return False
-        return len(await deliver(self._writer, newest.lines)) < len(newest.lines)
+            return None
+        refused = {letter.line for letter in await deliver(self._writer, newest.lines)}
+        return next((line for line in newest.lines if line not in refused), None)
 
     def _pause_after(self, error: SinkUnavailableError) -> float:
         pause: float = FIRST_PAUSE_SECONDS * 2 ** (self._failures_in_a_row - 1)
@@ -259,7 +268,3 @@ class InfluxdbPusher:
         """Run this in the one thread that the spool belongs to."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._disk, work, *arguments)
-
-
-def _refuses_all(why: str) -> SinkUnavailableError:
-    return SinkUnavailableError("rejected", f"every point is refused: {why}", is_lasting=True)
