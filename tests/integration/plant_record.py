@@ -3,14 +3,12 @@
 from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from aps_exporter.simulator.plant import ROUND, Plant, plant_inverters
 from tests.integration.databases import Series
-from tests.integration.scaled_exporter import INSTALLED_ON, INVERTERS
+from tests.integration.scaled_exporter import INSTALLED_ON, INVERTERS, ZONE
 
 ECU: Final = ("ecu", "216200000001")
-ZONE: Final = ZoneInfo("Europe/Amsterdam")
 PHASES: Final = {"02/5010": ("1", "2", "3"), "02/9010": ("1-2", "2-3", "3-1")}
 """By type code and beginning of the serial; all others have one."""
 

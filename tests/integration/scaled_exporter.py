@@ -13,11 +13,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 from unittest.mock import patch
+from zoneinfo import ZoneInfo
 
 from aps_exporter import app, pushing
 from aps_exporter.clock import ScaledClock
@@ -38,16 +39,19 @@ INVERTERS: Final = "qs1:1,yc1000:1,ds3:1,qt2:1"
 MODEL: Final = "ecu-r-pro"
 INSTALLED_ON: Final = datetime.fromisoformat("2024-05-31").date()
 ROUND_SECONDS: Final = 300
+STATE_WITHIN_SECONDS: Final = 1.0
+ZONE: Final = ZoneInfo("Europe/Amsterdam")
 
-_INFO, _SIGNAL = b"0001", b"0030"
+_SIGNAL: Final = b"0030"
 _COMMAND: Final = slice(9, 13)
 
 
 class PatientTicks:
     """Real seconds, but they stand where a busy machine would be too slow for time that runs fast.
 
-    A refresh takes no time; and a round passes only when the one before is on disk, unless the disk
-    takes nothing.
+    From the first query of a refresh until its round is on disk, and so is the state, no time
+    passes; and a round passes only when the one before is on disk. While the disk takes nothing,
+    nobody waits for it.
     """
 
     def __init__(self, start: datetime, end: datetime, speed: float, told: mmap.mmap) -> None:
@@ -59,7 +63,6 @@ class PatientTicks:
         self._elapsed = 0.0
         self._real = time.monotonic()
         self._lock = threading.Lock()
-        self.is_refreshing = False
         self.kept = 0
         self.keeps(int(last_full(start).timestamp()) - ROUND_SECONDS)
 
@@ -75,12 +78,14 @@ class PatientTicks:
 
     def keeps(self, measured_at: int) -> None:
         """This round is on disk."""
+        self.is_refreshing = False
         self.kept = max(self.kept, measured_at)
         seconds = self.kept + 2 * ROUND_SECONDS - 1 - self._start.timestamp()
         self._limit = seconds / self._speed
 
     def keeps_nothing(self) -> None:
         """The disk takes no rounds now."""
+        self.is_refreshing = False
         self._limit = float("inf")
 
 
@@ -90,15 +95,17 @@ class PatientEcu:
     def __init__(self, clock: ScaledClock, ticks: PatientTicks) -> None:
         self._ecu = SimulatedEcu(plant_inverters(INVERTERS), clock, model=MODEL)
         self._ecu.plant = Plant(self._ecu.plant.inverters, INSTALLED_ON)
+        self._clock = clock
         self._ticks = ticks
 
     def reply_to(self, request: bytes) -> bytes | None:
-        self._ticks.is_refreshing = request[_COMMAND] != _SIGNAL
+        is_new = last_full(self._clock.now()).timestamp() > self._ticks.kept
+        self._ticks.is_refreshing = is_new or request[_COMMAND] != _SIGNAL
         return self._ecu.reply_to(request)
 
 
 @contextmanager
-def _spool_told_to(ticks: PatientTicks) -> Iterator[None]:
+def _spool_told_to(ticks: PatientTicks, folder: Path) -> Iterator[None]:
     """Every spool made meanwhile tells what it has on disk."""
 
     class TellingSpool(Spool):
@@ -108,11 +115,23 @@ def _spool_told_to(ticks: PatientTicks) -> Iterator[None]:
             except SpoolUnavailableError:
                 ticks.keeps_nothing()
                 raise
+            _wait_for_state(folder, measured_at)
             ticks.keeps(measured_at)
             return dropped
 
     with patch.object(pushing, "Spool", TellingSpool):
         yield
+
+
+def _wait_for_state(folder: Path, measured_at: int) -> None:
+    """Give the state, which is written beside the spool, the time that it has in real rounds."""
+    stamp = datetime.fromtimestamp(measured_at, ZONE).replace(tzinfo=None).isoformat()
+    deadline = time.monotonic() + STATE_WITHIN_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(FileNotFoundError):
+            if stamp in (folder / "state.json").read_text(encoding="utf-8"):
+                return
+        time.sleep(0.002)
 
 
 async def _run(start: datetime, end: datetime, speed: float, told: mmap.mmap) -> None:
@@ -128,7 +147,7 @@ async def _run(start: datetime, end: datetime, speed: float, told: mmap.mmap) ->
             }
         ).config()
         set_up_logging(config.log_level, config.log_format, clock)
-        with _spool_told_to(ticks):
+        with _spool_told_to(ticks, config.state_dir):
             async with (
                 app.kept_state(config) as state,
                 app.running_pusher(config, clock) as pusher,

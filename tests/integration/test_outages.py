@@ -5,6 +5,7 @@ its own time. The clock of the plant stands while the exporter is down.
 """
 
 import random
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -210,6 +211,14 @@ def test_every_trouble_was_met(outcome: Outcome) -> None:
 def test_metrics_never_wait_for_the_database(outcome: Outcome) -> None:
     assert len(outcome.scrapes.seconds) > 100
     assert max(outcome.scrapes.seconds) < LONGEST_SCRAPE_SECONDS
+
+
+def test_metrics_count_no_point_as_dropped_and_no_internal_error(outcome: Outcome) -> None:
+    counted = r"^aps_(?:influxdb_points_dropped|internal_errors)_total\{.*\} (\S+)$"
+    for page in outcome.scrapes.pages:
+        counts = re.findall(counted, page, re.MULTILINE)
+        assert len(counts) > 1
+        assert {*counts} == {"0.0"}
 
 
 def test_nothing_was_set_aside_and_nothing_went_wrong_inside(outcome: Outcome) -> None:
