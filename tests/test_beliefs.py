@@ -427,3 +427,12 @@ def test_energy_of_the_day_is_withdrawn_when_the_ecu_falls_silent() -> None:
     assert ecu.snapshot().day_energy_joules == 3_600_000
     ecu.at += 901
     assert ecu.snapshot().day_energy_joules is None
+
+
+def test_lifetime_that_is_not_said_leaves_the_counter_where_it_is() -> None:
+    ecu = Ecu()
+    reading = EcuReading(ECU, None, 1_000, 0, 8, 8, timezone="Etc/UTC")
+    ecu.beliefs.hear_info(reading, ecu.at, ecu.now, ROUND)
+    snapshot = ecu.snapshot()
+    assert snapshot.lifetime_energy_joules == 3_600_000_000
+    assert snapshot.reported_lifetime_energy_joules is None

@@ -139,10 +139,11 @@ def _masks(names: dict[str, _Form]) -> dict[str, str]:
     numbers = {form: count(1) for form in (_PACKED, _MAC)}
     for name, form in names.items():
         kept = form.kept_digits
-        for number in numbers[_MAC if form is _MAC else _PACKED]:
-            candidate = f"{name[:kept]}{number:0{_DIGITS - kept}}"
-            if candidate not in taken:
-                break
+        numbered = (
+            f"{name[:kept]}{number:0{_DIGITS - kept}}"
+            for number in numbers[_MAC if form is _MAC else _PACKED]
+        )
+        candidate = next(mask for mask in numbered if mask not in taken)
         taken.add(candidate)
         masks[name] = candidate
     return masks
