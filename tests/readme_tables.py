@@ -1,6 +1,6 @@
 """The README's generated tables: metrics, variables, and faults of the simulator.
 
-They come from `metrics.py`, `config.py` and `simulator/faults.py`.
+They come from `metrics/`, `config/` and `simulator/faults.py`.
 
 `python -m tests.readme_tables` (or `make readme`) writes them anew; a test compares.
 """

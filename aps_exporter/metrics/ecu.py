@@ -1,60 +1,19 @@
-"""The one list of published numbers: name, help, kind, labels, and how to read it.
-
-The collector and the README's metric table are made from it. A new number is one entry.
-"""
+"""What is known of ECUs, their inverters and channels."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Final, Generic, Literal, TypeVar, get_args
+from typing import Final, get_args
 
-from aps_exporter.ecu.queries import REFRESH_QUERIES
-from aps_exporter.errors import FailureReason, SinkFailure
+from aps_exporter.metrics.metric import InfluxdbField, Metric, Sample, timestamp
 from aps_exporter.readings import (
     JOULES_PER_KWH,
     ChannelReading,
-    DropReason,
-    EcuStatus,
-    ExporterStatus,
-    InfluxdbStatus,
     InverterReading,
     PhaseReading,
     RejectionReason,
     Snapshot,
 )
 
-Source = TypeVar("Source")
-
-Sample = tuple[tuple[str, ...], float | None]
-"""Label values, and the number; None where there is none, which makes no series."""
-
-ODDITIES: Final = ("trailer_missing", "trailing_bytes")
-
 _CACHED: Final = "cached, refreshed about every 300 s."
-
-
-@dataclass(frozen=True, slots=True)
-class InfluxdbField:
-    """How a number stands in InfluxDB: always a float there, its labels are the tags.
-
-    `unit` is what one of its own is in the metric's.
-    """
-
-    measurement: str
-    name: str
-    unit: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Metric(Generic[Source]):
-    """One metric family; `name` is as it is exposed."""
-
-    name: str
-    help: str
-    labels: tuple[str, ...]
-    samples: Callable[[Source], Iterable[Sample]]
-    kind: Literal["gauge", "counter", "info"] = "gauge"
-    influxdb: InfluxdbField | None = None
 
 
 def _of_ecu(read: Callable[[Snapshot], float | None]) -> Callable[[Snapshot], Iterable[Sample]]:
@@ -89,22 +48,6 @@ def _of_channels(
     ]
 
 
-def _of_target(
-    read: Callable[[EcuStatus], float | None],
-) -> Callable[[EcuStatus], Iterable[Sample]]:
-    return lambda status: [((status.target,), read(status))]
-
-
-def _alone(
-    read: Callable[[InfluxdbStatus], float | None],
-) -> Callable[[InfluxdbStatus], Iterable[Sample]]:
-    return lambda status: [((), read(status))]
-
-
-def _timestamp(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.timestamp()
-
-
 def _ecu_info(snapshot: Snapshot) -> Iterator[Sample]:
     info = snapshot.info
     labels = (snapshot.target, snapshot.ecu_model, info.firmware or "", info.timezone or "")
@@ -132,7 +75,7 @@ def _channel_energy(snapshot: Snapshot) -> Iterator[Sample]:
 def _last_seen(snapshot: Snapshot) -> Iterator[Sample]:
     for inverter in snapshot.inverters:
         moment = snapshot.last_seen.get(inverter.inverter)
-        yield (snapshot.ecu, inverter.inverter), _timestamp(moment)
+        yield (snapshot.ecu, inverter.inverter), timestamp(moment)
 
 
 def _signal(snapshot: Snapshot) -> Iterator[Sample]:
@@ -148,42 +91,6 @@ def _rejected_values(snapshot: Snapshot) -> Iterator[Sample]:
 def _unknown_rows(snapshot: Snapshot) -> Iterator[Sample]:
     for type_code, count in snapshot.unknown_rows.items():
         yield (snapshot.ecu, type_code), count
-
-
-def _query_success(status: EcuStatus) -> Iterator[Sample]:
-    for query, success in status.query_success.items():
-        yield (status.target, query), success
-
-
-def _query_failures(status: EcuStatus) -> Iterator[Sample]:
-    for query in REFRESH_QUERIES:
-        for reason in get_args(FailureReason):
-            yield (status.target, query, reason), status.query_failures.get((query, reason), 0)
-
-
-def _reply_oddities(status: EcuStatus) -> Iterator[Sample]:
-    for query in REFRESH_QUERIES:
-        for kind in ODDITIES:
-            yield (status.target, query, kind), status.reply_oddities.get((query, kind), 0)
-
-
-def _points_dropped(status: InfluxdbStatus) -> Iterator[Sample]:
-    for reason in get_args(DropReason):
-        yield (reason,), status.points_dropped.get(reason, 0)
-
-
-def _write_failures(status: InfluxdbStatus) -> Iterator[Sample]:
-    for reason in get_args(SinkFailure):
-        yield (reason,), status.write_failures.get(reason, 0)
-
-
-def _internal_errors(exporter: ExporterStatus) -> Iterator[Sample]:
-    for task, count in exporter.internal_errors.items():
-        yield (task,), count
-
-
-def _build_info(exporter: ExporterStatus) -> Iterator[Sample]:
-    yield (exporter.version, exporter.revision, exporter.python_version), 1
 
 
 ECU_METRICS: Final[tuple[Metric[Snapshot], ...]] = (
@@ -255,13 +162,13 @@ ECU_METRICS: Final[tuple[Metric[Snapshot], ...]] = (
         "aps_ecu_last_report_timestamp_seconds",
         f"APsystems ECU: when it measured its newest round, {_CACHED}",
         ("ecu",),
-        _of_ecu(lambda snapshot: _timestamp(snapshot.measured_at)),
+        _of_ecu(lambda snapshot: timestamp(snapshot.measured_at)),
     ),
     Metric(
         "aps_ecu_last_ema_contact_timestamp_seconds",
         f"APsystems ECU: when it last reached the EMA cloud, {_CACHED}",
         ("ecu",),
-        _of_ecu(lambda snapshot: _timestamp(snapshot.last_ema_contact)),
+        _of_ecu(lambda snapshot: timestamp(snapshot.last_ema_contact)),
     ),
     Metric(
         "aps_ecu_data_age_seconds",
@@ -373,129 +280,5 @@ ECU_METRICS: Final[tuple[Metric[Snapshot], ...]] = (
         _channel_energy,
         "counter",
         influxdb=InfluxdbField("aps_channel", "integrated_energy_kwh", JOULES_PER_KWH),
-    ),
-)
-
-TARGET_METRICS: Final[tuple[Metric[EcuStatus], ...]] = (
-    Metric(
-        "aps_up",
-        "APsystems target: 1 if the last refresh got any valid reply, else 0.",
-        ("target",),
-        _of_target(lambda status: status.up),
-    ),
-    Metric(
-        "aps_query_success",
-        "APsystems target: 1 if this query was answered in the last refresh, else 0.",
-        ("target", "query"),
-        _query_success,
-    ),
-    Metric(
-        "aps_refresh_duration_seconds",
-        "APsystems target: how long the last refresh took, with its pauses and its retry.",
-        ("target",),
-        _of_target(lambda status: status.refresh_duration_seconds),
-    ),
-    Metric(
-        "aps_last_success_timestamp_seconds",
-        "APsystems target: when it last gave a valid reply.",
-        ("target",),
-        _of_target(lambda status: _timestamp(status.last_success)),
-    ),
-    Metric(
-        "aps_next_refresh_timestamp_seconds",
-        "APsystems target: from when on a scrape asks the ECU again.",
-        ("target",),
-        _of_target(lambda status: _timestamp(status.next_refresh)),
-    ),
-    Metric(
-        "aps_consecutive_failures",
-        "APsystems target: refreshes in a row that got no valid reply.",
-        ("target",),
-        _of_target(lambda status: status.consecutive_failures),
-    ),
-    Metric(
-        "aps_refreshes_total",
-        "APsystems target: refreshes that ended, well or not.",
-        ("target",),
-        _of_target(lambda status: status.refreshes),
-        "counter",
-    ),
-    Metric(
-        "aps_query_failures_total",
-        "APsystems target: queries that got no good reply, by reason.",
-        ("target", "query", "reason"),
-        _query_failures,
-        "counter",
-    ),
-    Metric(
-        "aps_reply_oddities_total",
-        "APsystems target: good replies without their END, or with bytes behind it.",
-        ("target", "query", "kind"),
-        _reply_oddities,
-        "counter",
-    ),
-)
-
-INFLUXDB_METRICS: Final[tuple[Metric[InfluxdbStatus], ...]] = (
-    Metric(
-        "aps_influxdb_up",
-        "APsystems InfluxDB pusher: 1 if the last write was taken, else 0.",
-        (),
-        _alone(lambda status: status.up),
-    ),
-    Metric(
-        "aps_influxdb_points_written_total",
-        "APsystems InfluxDB pusher: points that the database has taken.",
-        (),
-        _alone(lambda status: status.points_written),
-        "counter",
-    ),
-    Metric(
-        "aps_influxdb_points_dropped_total",
-        "APsystems InfluxDB pusher: points that are lost to the database, by reason.",
-        ("reason",),
-        _points_dropped,
-        "counter",
-    ),
-    Metric(
-        "aps_influxdb_write_failures_total",
-        "APsystems InfluxDB pusher: writes that failed, by reason; their points are kept.",
-        ("reason",),
-        _write_failures,
-        "counter",
-    ),
-    Metric(
-        "aps_influxdb_spool_points",
-        "APsystems InfluxDB pusher: points on disk that the database has not taken yet.",
-        (),
-        _alone(lambda status: status.spool_points),
-    ),
-    Metric(
-        "aps_influxdb_spool_bytes",
-        "APsystems InfluxDB pusher: bytes on disk that these points take.",
-        (),
-        _alone(lambda status: status.spool_bytes),
-    ),
-    Metric(
-        "aps_influxdb_spool_oldest_timestamp_seconds",
-        "APsystems InfluxDB pusher: the round of the oldest of these points.",
-        (),
-        _alone(lambda status: _timestamp(status.spool_oldest)),
-    ),
-)
-
-EXPORTER_METRICS: Final[tuple[Metric[ExporterStatus], ...]] = (
-    Metric(
-        "aps_internal_errors_total",
-        "APsystems exporter: errors nobody expected, by task; each one is a bug worth reporting.",
-        ("task",),
-        _internal_errors,
-        "counter",
-    ),
-    Metric(
-        "aps_exporter_build_info",
-        "APsystems exporter: its version, the revision it was built from, and its Python.",
-        ("version", "revision", "python_version"),
-        _build_info,
     ),
 )
