@@ -184,18 +184,24 @@ class EcuCache:
     async def _run(self, refresh: _Refresh) -> None:
         began = self._clock.monotonic()
         try:
-            await self._ask_and_retry(refresh, began)
+            await self._ask_and_hand_over(refresh, began)
         except Exception:  # the edge of an ECU's task: logged, counted, and it goes on
             logger.exception("internal error", extra={"target": self.target})
             self._count_internal_error(REFRESH_TASK)
             self._failing = True
             self._schedule.failed(self._clock.monotonic(), any_reply=False)
         finally:
-            self._remember()
-            self._hand_over_round()
             self._record.refresh_took(self._clock.monotonic() - began)
             self._first_answers_are_in(refresh)
             self._refresh = None
+
+    async def _ask_and_hand_over(self, refresh: _Refresh, began: float) -> None:
+        """Ask, and hand over what came, even if the asking is cut off."""
+        try:
+            await self._ask_and_retry(refresh, began)
+        finally:
+            self._remember()
+            self._hand_over_round()
 
     async def _ask_and_retry(self, refresh: _Refresh, began: float) -> None:
         whole = began >= self._schedule.ask_all_at
@@ -338,7 +344,7 @@ class EcuCache:
         snapshot = self._beliefs.snapshot(
             at, self._clock.now(), period, heard_since=at - period / 2
         )
-        if snapshot is not None:
+        if snapshot is not None:  # pragma: no branch - a round is asked for by an id from info
             self._take_round(snapshot)
 
     def _note_failure(self, query: Query, error: QueryError) -> None:

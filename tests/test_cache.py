@@ -384,6 +384,19 @@ async def test_unexpected_error_is_counted_logged_once_and_survived(
 
 
 @in_virtual_time
+async def test_error_of_whoever_takes_rounds_is_counted_and_survived() -> None:
+    def refuse(_: Snapshot) -> None:
+        raise RuntimeError("a bug in a sink")
+
+    async with world() as w:
+        cache = w.cache(take_round=refuse)
+        await _scrape(cache)
+        assert w.internal_errors == {"refresh": 1}
+        await _scrape_every(cache, 30, 1_200)
+        assert cache.status().refreshes >= 4
+
+
+@in_virtual_time
 async def test_oddities_of_good_replies_are_counted() -> None:
     async with world() as w:
         ids = w.simulated.ecu.encode()

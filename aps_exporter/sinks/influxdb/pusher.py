@@ -128,10 +128,10 @@ class InfluxdbPusher:
 
     async def keep_sending(self) -> None:
         """Send what is in the spool, and whatever comes into it."""
-        self._state = await self._on_disk(self._spool.state)
         while True:
             try:
                 if not await self._send_oldest():
+                    self._state = await self._on_disk(self._spool.state)
                     await self._has_spooled.wait()
                     self._has_spooled.clear()
             except SinkUnavailableError as error:
@@ -159,14 +159,13 @@ class InfluxdbPusher:
         while self._taken:
             oldest = self._taken[0]
             try:
-                dropped = await self._on_disk(
+                self._points_dropped["spool_full"] += await self._on_disk(
                     self._spool.put, oldest.ecu, oldest.measured_at, oldest.lines
                 )
                 self._state = await self._on_disk(self._spool.state)
             except SpoolUnavailableError as error:
                 self._spool_failed(error)
                 return False
-            self._points_dropped["spool_full"] += dropped
             if self._taken and self._taken[0] is oldest:  # else it was dropped meanwhile
                 self._taken.popleft()
             self._has_spooled.set()
