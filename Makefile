@@ -3,6 +3,7 @@
 # make coverage   the same, and which lines and branches they leave out
 # make check    format, lint, types, import layers
 # make integration   against a real Prometheus, InfluxDB, VictoriaMetrics and Chromium (see .ci/run)
+# make integration-influxdb2   the tests with databases against InfluxDB 2, built first (go, cargo)
 # make soak     a simulated week with all the faults of the simulator, in a few minutes
 # make bench    speed, memory, freshness and the cost of a read beside a peer, as a table
 # make readme   write the generated tables of the README anew
@@ -15,8 +16,10 @@ DEV := $(VENV)/.installed-dev
 CODE := aps_exporter tests benchmarks
 
 FAST := not integration and not soak
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/aps-exporter-tests
+INFLUXD2 := $(CACHE)/influxd-2.7.12
 
-.PHONY: demo test coverage check format integration soak bench readme clean
+.PHONY: demo test coverage check format integration integration-influxdb2 soak bench readme clean
 
 demo: $(RUN)
 	$(BIN)/aps-exporter demo
@@ -38,7 +41,10 @@ format: $(DEV)
 	$(BIN)/ruff check --fix $(CODE)
 
 integration: $(DEV)
-	$(BIN)/pytest -m integration
+	$(BIN)/pytest -m "integration and not influxdb2"
+
+integration-influxdb2: $(DEV) $(INFLUXD2)
+	INFLUXD2=$(INFLUXD2) $(BIN)/pytest -m influxdb2
 
 soak: $(DEV)
 	$(BIN)/pytest -m soak
@@ -52,6 +58,9 @@ readme: $(DEV)
 clean:
 	rm -rf $(VENV) build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache
+
+$(INFLUXD2):
+	tests/integration/build_influxd2.sh $@
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

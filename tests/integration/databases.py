@@ -3,9 +3,12 @@
 import gzip
 import http.client
 import json
+import os
+import signal
 import socket
 import threading
 import time
+from abc import abstractmethod
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -15,6 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 from urllib.parse import urlencode
+
+import pytest
 
 from tests.integration.programs import Program, running
 
@@ -27,6 +32,7 @@ Trouble = Literal["hang", "hang up", "lose answers", 400, 401, 404, 413, 503]
 SECRET: Final = "kT7-never-to-be-seen"  # noqa: S105 - planted, to be looked for
 DATABASE: Final = "solar"
 ADMIN: Final = "admin"
+ORGANISATION: Final = "home"
 MOST_LINES_AT_ONCE: Final = 10
 """What the proxy lets through with trouble 413."""
 
@@ -72,9 +78,22 @@ class _Server:
     def stop(self) -> None:
         self._running.close()
 
-    def _started(self, *command: str, says: str, path: str, **environment: str) -> Program:
+    def _started(
+        self,
+        *command: str,
+        says: str,
+        path: str,
+        ends_on: signal.Signals = signal.SIGTERM,
+        **environment: str,
+    ) -> Program:
         program = self._running.enter_context(
-            running(*command, says=says, folder=self.folder, environment=environment)
+            running(
+                *command,
+                says=says,
+                folder=self.folder,
+                environment=environment,
+                ends_on=ends_on,
+            )
         )
         _wait_for(self.address, path)
         return program
@@ -117,7 +136,40 @@ class VictoriaMetrics(_Server):
         return found
 
 
-class InfluxDb1(_Server):
+class InfluxDb(_Server):
+    """Any that answers InfluxQL."""
+
+    @property
+    @abstractmethod
+    def account(self) -> str:
+        """What its administrator puts into `Authorization`."""
+
+    def series(self) -> Series:
+        found: Series = {}
+        fields = {
+            (series["name"], field)
+            for series in self.ask("SHOW FIELD KEYS")
+            for field, _ in series["values"]
+        }
+        for measurement, field in fields:
+            select = f'SELECT "{field}" FROM "{measurement}" GROUP BY *'  # noqa: S608 - ours
+            for series in self.ask(select):
+                key = f"{measurement}_{field}", frozenset(series["tags"].items())
+                points = dict(series["values"])
+                assert len(points) == len(series["values"]), key
+                found[key] = points
+        return found
+
+    def ask(self, query: str) -> list[dict[str, Any]]:
+        """The series that answer an InfluxQL query."""
+        body = urlencode({"q": query, "db": DATABASE, "epoch": "s"})
+        said = json.loads(_request(self.address, "POST", "/query", body, self.account))
+        (result,) = said["results"]
+        assert "error" not in result, result
+        return list(result.get("series", []))
+
+
+class InfluxDb1(InfluxDb):
     """InfluxDB 1.6, written to through `/write`, with authentication on."""
 
     settings: Final[Mapping[str, str]] = {
@@ -126,6 +178,10 @@ class InfluxDb1(_Server):
         "APS_INFLUXDB_USERNAME": ADMIN,
         "APS_INFLUXDB_PASSWORD": SECRET,
     }
+
+    @property
+    def account(self) -> str:
+        return f"Basic {b64encode(f'{ADMIN}:{SECRET}'.encode()).decode()}"
 
     def start(self) -> None:
         is_new = not (self.folder / "meta").exists()
@@ -149,30 +205,51 @@ class InfluxDb1(_Server):
             self.ask(f"CREATE USER {ADMIN} WITH PASSWORD '{SECRET}' WITH ALL PRIVILEGES")
             self.ask(f"CREATE DATABASE {DATABASE}")
 
-    def series(self) -> Series:
-        found: Series = {}
-        fields = {
-            (series["name"], field)
-            for series in self.ask("SHOW FIELD KEYS")
-            for field, _ in series["values"]
-        }
-        for measurement, field in fields:
-            select = f'SELECT "{field}" FROM "{measurement}" GROUP BY *'  # noqa: S608 - ours
-            for series in self.ask(select):
-                key = f"{measurement}_{field}", frozenset(series["tags"].items())
-                points = dict(series["values"])
-                assert len(points) == len(series["values"]), key
-                found[key] = points
-        return found
 
-    def ask(self, query: str) -> list[dict[str, Any]]:
-        """The series that answer an InfluxQL query."""
-        body = urlencode({"q": query, "db": DATABASE, "epoch": "s"})
-        account = b64encode(f"{ADMIN}:{SECRET}".encode()).decode()
-        said = json.loads(_request(self.address, "POST", "/query", body, f"Basic {account}"))
-        (result,) = said["results"]
-        assert "error" not in result, result
-        return list(result.get("series", []))
+class InfluxDb2(InfluxDb):
+    """InfluxDB 2.7, written to through `/api/v2/write`; the variable INFLUXD2 says where it is."""
+
+    settings: Final[Mapping[str, str]] = {
+        "APS_INFLUXDB_TOKEN": SECRET,
+        "APS_INFLUXDB_ORG": ORGANISATION,
+        "APS_INFLUXDB_BUCKET": DATABASE,
+    }
+
+    @property
+    def account(self) -> str:
+        return f"Token {SECRET}"
+
+    def start(self) -> None:
+        is_new = not (self.folder / "bolt").exists()
+        self._started(
+            os.environ["INFLUXD2"],
+            f"--bolt-path={self.folder / 'bolt'}",
+            f"--sqlite-path={self.folder / 'sqlite'}",
+            f"--engine-path={self.folder / 'engine'}",
+            f"--http-bind-address={self.address}",
+            "--reporting-disabled",
+            says=r"msg=Listening .*addr=(\S+)",
+            path="/health",
+            ends_on=signal.SIGINT,  # SIGTERM kills it on the spot
+            INFLUXD_CONFIG_PATH=str(self.folder),
+        )
+        if is_new:
+            setup = {
+                "username": ADMIN,
+                "password": SECRET,
+                "token": SECRET,
+                "org": ORGANISATION,
+                "bucket": DATABASE,
+            }
+            _request(self.address, "POST", "/api/v2/setup", json.dumps(setup))
+
+
+Kind = type[VictoriaMetrics | InfluxDb1 | InfluxDb2]
+EVERY_KIND: Final = (
+    VictoriaMetrics,
+    InfluxDb1,
+    pytest.param(InfluxDb2, marks=pytest.mark.influxdb2),
+)
 
 
 @contextmanager

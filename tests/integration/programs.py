@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -33,7 +34,11 @@ class Program:
 
 @contextmanager
 def running(
-    *command: str, says: str, folder: Path, environment: Mapping[str, str] | None = None
+    *command: str,
+    says: str,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    ends_on: signal.Signals = signal.SIGTERM,
 ) -> Iterator[Program]:
     """A program whose output has an address where the expression `says` has its group.
 
@@ -57,7 +62,7 @@ def running(
         except BaseException:
             process.kill()
             raise
-        process.terminate()
+        process.send_signal(ends_on)
         try:
             status = process.wait(_ENDS_WITHIN_SECONDS)
         except subprocess.TimeoutExpired:

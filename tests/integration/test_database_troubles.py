@@ -17,9 +17,12 @@ import pytest
 
 from tests.integration.databases import (
     ADMIN,
+    EVERY_KIND,
     SECRET,
     Database,
     InfluxDb1,
+    InfluxDb2,
+    Kind,
     Series,
     Trouble,
     VictoriaMetrics,
@@ -58,7 +61,7 @@ ZLIB_HEAD: Final = b"\x78\x9c"
 class Case:
     """Settings that do not fit the database, or what a proxy says instead of one that minds."""
 
-    database: type[InfluxDb1 | VictoriaMetrics]
+    database: Kind
     reason: str
     hint: str
     wrong: Mapping[str, str] = field(default_factory=dict)
@@ -84,6 +87,24 @@ CASES: Final = {
     "no such bucket": Case(
         VictoriaMetrics, "reason=not_found", "check APS_INFLUXDB_BUCKET", trouble=404
     ),
+    "wrong token of InfluxDB 2": Case(
+        InfluxDb2,
+        "reason=unauthorized",
+        "check APS_INFLUXDB_TOKEN (v2)",
+        wrong={"APS_INFLUXDB_TOKEN": "guessed"},
+    ),
+    "no such bucket in InfluxDB 2": Case(
+        InfluxDb2,
+        "reason=not_found",
+        "check APS_INFLUXDB_BUCKET",
+        wrong={"APS_INFLUXDB_BUCKET": "nosuch"},
+    ),
+    "no such organisation in InfluxDB 2": Case(
+        InfluxDb2,
+        "reason=not_found",
+        "check APS_INFLUXDB_BUCKET",
+        wrong={"APS_INFLUXDB_ORG": "nosuch"},
+    ),
 }
 
 
@@ -102,7 +123,15 @@ def _assert_everything_is_there(series: Series, *, but: int = 0) -> None:
     }
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(
+            case, id=name, marks=[pytest.mark.influxdb2] if case.database is InfluxDb2 else []
+        )
+        for name, case in CASES.items()
+    ],
+)
 def test_wrong_settings_are_told_and_nothing_is_lost(case: Case, tmp_path: Path) -> None:
     database: Database = case.database(tmp_path / "database")
     exporter = tmp_path / "exporter"
@@ -221,11 +250,9 @@ def _damage_a_page(file: Path) -> int:
     return rounds[start]
 
 
-@pytest.mark.parametrize("kind", [InfluxDb1, VictoriaMetrics])
+@pytest.mark.parametrize("kind", EVERY_KIND)
 @pytest.mark.parametrize("trouble", [None, 401])
-def test_secret_is_nowhere_to_be_seen(
-    kind: type[InfluxDb1 | VictoriaMetrics], trouble: Trouble | None, tmp_path: Path
-) -> None:
+def test_secret_is_nowhere_to_be_seen(kind: Kind, trouble: Trouble | None, tmp_path: Path) -> None:
     secrets = {SECRET, b64encode(f"{ADMIN}:{SECRET}".encode()).decode()}
     database = kind(tmp_path / "database")
     folder = tmp_path / "exporter"

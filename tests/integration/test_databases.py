@@ -14,8 +14,11 @@ from typing import Final
 import pytest
 
 from tests.integration.databases import (
+    EVERY_KIND,
     Database,
+    InfluxDb,
     InfluxDb1,
+    InfluxDb2,
     Labels,
     Series,
     VictoriaMetrics,
@@ -68,6 +71,7 @@ KWH: Final = {
 PRECISION: Final[Mapping[type, float]] = {
     VictoriaMetrics: 1e-11,  # it keeps twelve digits
     InfluxDb1: 1e-15,  # a kWh is divided by us and not by Prometheus
+    InfluxDb2: 1e-15,
 }
 
 TAGS: Final = {
@@ -114,7 +118,7 @@ class Run:
         return expected
 
 
-@pytest.fixture(scope="module", params=[VictoriaMetrics, InfluxDb1])
+@pytest.fixture(scope="module", params=EVERY_KIND)
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """Every exporter has pushed its round, and was scraped afterwards."""
     folder = tmp_path_factory.mktemp("databases")
@@ -191,7 +195,7 @@ def test_rounds_captured_years_ago_bear_the_time_of_then(run: Run) -> None:
 
 
 def test_every_point_of_influxdb_has_its_tags_and_floats_only(run: Run) -> None:
-    if not isinstance(run.database, InfluxDb1):
+    if not isinstance(run.database, InfluxDb):
         for name, labels in run.database.series():
             assert {tag for tag, _ in labels} in TAGS.values(), name
         return

@@ -20,13 +20,12 @@ from typing import Final, get_args
 import pytest
 
 from tests.integration.databases import (
+    EVERY_KIND,
     Database,
-    InfluxDb1,
     Line,
     Proxy,
     Series,
     Trouble,
-    VictoriaMetrics,
     proxy,
     started,
 )
@@ -119,7 +118,7 @@ class Timeline:
             self._front.trouble = trouble  # type: ignore[assignment] # the other one is above
 
 
-@pytest.fixture(scope="module", params=[VictoriaMetrics, InfluxDb1])
+@pytest.fixture(scope="module", params=EVERY_KIND)
 def outcome(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator["Outcome"]:
