@@ -48,6 +48,7 @@ class SpoolUnavailableError(ApsExporterError):
 
 SinkFailure = Literal[
     "network",
+    "tls",
     "busy",
     "server_error",
     "unauthorized",

@@ -107,6 +107,8 @@ EXPLANATIONS: Final[dict[FailureReason, Explanation]] = {
 
 SINK_ADVICE: Final[dict[SinkFailure, str]] = {
     "network": "check APS_INFLUXDB_URL, and that the database runs and can be reached from here",
+    "tls": "check that APS_INFLUXDB_URL says https only where TLS is spoken, and that this machine "
+    "trusts the certificate: a private authority must be in the system's store",
     "busy": "the database asks for fewer writes; nothing to do, it is tried again more slowly",
     "server_error": "look into the database's own log",
     "unauthorized": "check APS_INFLUXDB_TOKEN (v2), or user name and password (v1), and that they "

@@ -260,7 +260,7 @@ async def test_address_of_a_family_this_host_has_not_is_passed_over() -> None:
             (socket.AF_INET, ("127.0.0.1", client.port)),
         ]
         with (
-            patch("aps_exporter.ecu.client._look_up", AsyncMock(return_value=addresses)),
+            patch("aps_exporter.ecu.client.look_up", AsyncMock(return_value=addresses)),
             patch("socket.socket", WithoutIpv6),
         ):
             named = EcuClient("ecu.example", client.port, TIMEOUT)
@@ -280,7 +280,7 @@ async def test_silent_address_leaves_time_for_the_next_one() -> None:
 
         addresses = [(socket.AF_INET, (a, client.port)) for a in ("127.0.0.2", "127.0.0.1")]
         with (
-            patch("aps_exporter.ecu.client._look_up", AsyncMock(return_value=addresses)),
+            patch("aps_exporter.ecu.client.look_up", AsyncMock(return_value=addresses)),
             patch.object(loop, "sock_connect", first_is_silent),
         ):
             named = EcuClient("ecu.example", client.port, TIMEOUT)

@@ -83,7 +83,7 @@ NEVER_FAILED = InfluxdbStatus(
     spool_oldest=BEFORE_MIDNIGHT,
 )
 DROPS = "spool_full disk_full rejected damaged"
-WRITE_FAILURES = "network busy server_error unauthorized not_found rejected unexpected spool"
+WRITE_FAILURES = "network tls busy server_error unauthorized not_found rejected unexpected spool"
 UNKNOWN_ROW = bytes.fromhex("991000000001013037") + bytes(12)
 
 Series = dict[str, tuple[str, set[tuple[str, ...]]]]
@@ -188,7 +188,7 @@ def test_counters_of_trouble_start_at_zero(families: list[Family]) -> None:
     names = ("aps_query_failures", "aps_ecu_rejected_values", "aps_reply_oddities")
     influxdb = ("aps_influxdb_points_dropped", "aps_influxdb_write_failures")
     samples = [s for f in families if f.name in names + influxdb for s in f.samples]
-    assert len(samples) == 3 * 10 + 10 + 3 * 2 + 4 + 8
+    assert len(samples) == 3 * 10 + 10 + 3 * 2 + 4 + 9
     assert {sample.value for sample in samples} == {0}
 
 

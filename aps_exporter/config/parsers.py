@@ -118,7 +118,8 @@ def parse_url(text: str) -> str:
     is_plain = not (url.username or url.password or url.query or url.fragment)
     if url.scheme not in ("http", "https") or not url.hostname or not is_plain:
         raise ValueError(text)
-    if url.port == 0 or not text.isprintable() or " " in text:
+    is_name = ":" in url.hostname or _HOST_NAME.fullmatch(url.hostname)  # else an IPv6 address
+    if not is_name or url.port == 0 or not text.isprintable() or " " in text:
         raise ValueError(text)
     return text.rstrip("/")
 

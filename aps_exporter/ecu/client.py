@@ -5,21 +5,19 @@ import ipaddress
 import math
 import os
 import socket
-import threading
 from contextlib import suppress
 from typing import Final
 
 from aps_exporter.ecu.queries import Query
 from aps_exporter.ecu.replies import Reply, ReplyAssembler
 from aps_exporter.errors import EcuUnreachableError, FailureReason, MalformedReplyError
+from aps_exporter.name_lookup import Address, look_up
 
 LINE_FEED_GRACE_SECONDS: Final = 0.2
 """How long the final line feed may come after the rest; some firmware never sends it."""
 
 _CHUNK: Final = 16_384
 """Bytes; more than the longest reply, so that what trails behind it is seen and counted."""
-
-_Address = tuple[socket.AddressFamily, tuple[str, int]]
 
 
 class EcuClient:
@@ -73,14 +71,14 @@ class EcuClient:
                 return await _exchange(connection, query.request, progress.assembler)
         raise failure
 
-    async def _resolve(self) -> list[_Address]:
+    async def _resolve(self) -> list[Address]:
         with suppress(ValueError):
             literal = ipaddress.ip_address(self.host)
             is_v4 = isinstance(literal, ipaddress.IPv4Address)
             family = socket.AF_INET if is_v4 else socket.AF_INET6
             return [(family, (self.host, self.port))]
         try:
-            found = await _look_up(self.host, self.port)
+            found = await look_up(self.host, self.port)
         except (OSError, UnicodeError) as error:
             raise EcuUnreachableError("resolve", f"{self.host}: {error}") from error
         return list(dict.fromkeys(found))
@@ -173,38 +171,3 @@ def _connect_failure(error: OSError, address: tuple[str, int]) -> EcuUnreachable
         reason, what = "timeout", "no connection in time"
     host, port = address
     return EcuUnreachableError(reason, f"{host} port {port}: {what}")
-
-
-async def _look_up(host: str, port: int) -> list[_Address]:
-    """The addresses of a name.
-
-    In a daemon thread of its own and not in the loop's executor: a DNS server that never answers
-    must neither block the look-ups of other ECUs nor hold up the end of the process.
-    """
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[list[_Address]] = loop.create_future()
-
-    def settle(found: list[_Address] | Exception) -> None:
-        if answer.done():
-            return
-        if isinstance(found, Exception):
-            answer.set_exception(found)
-        else:
-            answer.set_result(found)
-
-    def look_up() -> None:
-        found: list[_Address] | Exception
-        try:
-            found = [
-                (family, (str(address[0]), int(address[1])))
-                for family, _, _, _, address in socket.getaddrinfo(
-                    host, port, type=socket.SOCK_STREAM
-                )
-            ]
-        except (OSError, UnicodeError) as error:
-            found = error
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(settle, found)
-
-    threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
-    return await answer

@@ -60,7 +60,7 @@ INFLUXDB_METRICS: Final[tuple[Metric[InfluxdbStatus], ...]] = (
     ),
     Metric(
         "aps_influxdb_spool_bytes",
-        "APsystems InfluxDB pusher: bytes on disk that these points take.",
+        "APsystems InfluxDB pusher: bytes on disk that are in use for them.",
         (),
         _alone(lambda status: status.spool_bytes),
     ),

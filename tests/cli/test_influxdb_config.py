@@ -53,6 +53,7 @@ def test_slash_at_the_end_of_the_address_does_not_count() -> None:
     "url",
     [
         *("db.lan", "db.lan:8086", "ftp://db.lan", "http://", "http://:8086", "http://db.lan:0"),
+        *("http://db..lan", "http://.lan", f"http://{'x' * 64}.lan"),
         *("http://db.lan:99999", "http://db .lan", "http://[::g]"),
         *(f"http://u:{SECRET}@db.lan", f"http://db.lan?p={SECRET}", f"http://db.lan#{SECRET}"),
     ],

@@ -131,7 +131,7 @@ def _dns_says_no(names: NameServer) -> Iterator[None]:
 
 @contextmanager
 def _dns_is_silent(_: NameServer) -> Iterator[None]:
-    with patch("aps_exporter.ecu.client._look_up", _never):
+    with patch("aps_exporter.ecu.client.look_up", _never):
         yield
 
 

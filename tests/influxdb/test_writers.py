@@ -155,7 +155,12 @@ async def test_plain_http_where_tls_is_expected_will_not_mend_itself(
 ) -> None:
     async with database() as db:
         failure = await _failure(new_writer, db.url.replace("http:", "https:"))
-    assert failure.reason == "network"
+    assert (failure.reason, failure.is_lasting) == ("tls", True)
+
+
+@both
+async def test_name_that_no_dns_can_have_is_a_network_failure(new_writer: NewWriter) -> None:
+    assert (await _failure(new_writer, "http://db..lan:8086")).reason == "network"
 
 
 @both

@@ -81,7 +81,7 @@ class Spool:
         self._points_dropped = 0
         self._points_damaged = 0
         self._connection: sqlite3.Connection | None = None
-        self._run(self._trim)
+        self._run(self._trim, frees_space=True)
         keep_reserve(self._file)
 
     def put(self, ecu: str, measured_at: int, lines: Sequence[str]) -> int:

@@ -5,16 +5,20 @@ Nothing is retried or kept here: a write is taken as a whole, or raises.
 
 import asyncio
 import gzip
+import socket
 import ssl
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import aiohttp
+from aiohttp import ClientSession
+from aiohttp.abc import AbstractResolver, ResolveResult
 from influxdb_client import WritePrecision
 from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 from influxdb_client.rest import ApiException
 
 from aps_exporter.errors import SinkFailure, SinkRejectedError, SinkUnavailableError
+from aps_exporter.name_lookup import look_up
 
 TIMEOUT_SECONDS: Final = 30.0
 LONGEST_RETRY_AFTER_SECONDS: Final = 3_600.0
@@ -30,7 +34,13 @@ _TOO_MANY_REQUESTS: Final = 429
 _FIRST_SERVER_ERROR: Final = 500
 _MOST_DETAIL: Final = 300
 
-_NETWORK_ERRORS: Final = (aiohttp.ClientError, TimeoutError, OSError, asyncio.IncompleteReadError)
+_NETWORK_ERRORS: Final = (
+    aiohttp.ClientError,
+    TimeoutError,
+    OSError,
+    UnicodeError,  # a name that no DNS can have
+    asyncio.IncompleteReadError,
+)
 
 
 class Writer(Protocol):
@@ -64,6 +74,7 @@ class V2Writer:
             timeout=int(TIMEOUT_SECONDS * 1_000),
             enable_gzip=True,
             allow_redirects=False,
+            client_session_type=_session,
         )
 
     async def write(self, lines: Sequence[str]) -> None:
@@ -95,9 +106,8 @@ class V1Writer:
         headers = {"Content-Encoding": "gzip", "Content-Type": "text/plain; charset=utf-8"}
         if username is not None:
             headers["Authorization"] = aiohttp.encode_basic_auth(username, password or "")
-        self._session = aiohttp.ClientSession(
-            headers=headers,
-            timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
+        self._session = _session(
+            headers=headers, timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         )
 
     async def write(self, lines: Sequence[str]) -> None:
@@ -115,6 +125,35 @@ class V1Writer:
 
     async def close(self) -> None:
         await self._session.close()
+
+
+class _Resolver(AbstractResolver):
+    """Looks names up as for ECUs: one that hangs must not hold up the end of the process."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=found,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for found, (address, _) in await look_up(host, port)
+            if family in (socket.AF_UNSPEC, found)
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+def _session(*, connector: aiohttp.TCPConnector | None = None, **settings: Any) -> ClientSession:
+    """A session with our resolver, in the place of the one that `connector` would have."""
+    del connector
+    return ClientSession(connector=aiohttp.TCPConnector(resolver=_Resolver()), **settings)
 
 
 def _failure(
@@ -140,8 +179,9 @@ def _not_a_database(detail: str = "HTTP 200 instead of 204") -> SinkUnavailableE
 
 def _no_answer(error: BaseException) -> SinkUnavailableError:
     what = "no answer in time" if isinstance(error, TimeoutError) else _printable(str(error))
-    is_untrusted = isinstance(error, aiohttp.ClientSSLError | ssl.SSLError)
-    return SinkUnavailableError("network", what, is_lasting=is_untrusted)
+    if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
+        return SinkUnavailableError("tls", what, is_lasting=True)
+    return SinkUnavailableError("network", what)
 
 
 def _retry_after(headers: Mapping[str, str] | None) -> float:
