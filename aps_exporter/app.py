@@ -169,13 +169,12 @@ async def running_exporter(
     app = create_web_app(caches, registry, collector.refresh, config.metrics_path)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
-    is_on_timer = on_timer or pusher is not None
-    timers = [cache.keep_refreshing() for cache in caches] if is_on_timer else []
+    timed = caches if on_timer or pusher is not None else ()
     try:
         port = await _listen(runner, config.listen)
         for cache in caches:
             cache.start_if_due()
-        async with _beside(*timers):
+        async with _beside(*(cache.keep_refreshing() for cache in timed)):
             yield port
     finally:
         await runner.cleanup()

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -155,6 +155,7 @@ class EcuBeliefs:
         if oldest is None:
             oldest = at - max(self._stale_after, LEAST_PERIODS_BEFORE_STALE * round_seconds)
         info = self._known_info(self._info, oldest)
+        has_info = self._info_at >= oldest
         inverters = tuple(inverter.known(oldest) for inverter in self._inverters.values())
         return Snapshot(
             target=self._target,
@@ -164,12 +165,12 @@ class EcuBeliefs:
             reported_lifetime_energy_joules=(
                 self._info.lifetime_energy_joules if self._info_at >= oldest else None
             ),
-            lifetime_energy_joules=self.lifetime_joules,
+            lifetime_energy_joules=(
+                self.lifetime_joules if has_info or heard_since is None else None
+            ),
             integrated_energy_joules=self._energy.integrated_joules,
             day_energy_joules=(
-                self._energy.day_joules(self._times.day(self._info.timezone, now))
-                if self._info_at >= oldest
-                else None
+                self._energy.day_joules(self._day_told(now, heard_since)) if has_info else None
             ),
             inverters=inverters,
             channel_energy_joules={
@@ -194,6 +195,12 @@ class EcuBeliefs:
             unknown_rows=dict(self._unknown_rows),
             unknown_rows_of_round=self._unknown_rows_of_round,
         )
+
+    def _day_told(self, now: datetime, heard_since: float | None) -> date:
+        """The date today; for a round alone, that of the round."""
+        zone = self._info.timezone if self._info is not None else None
+        of_round = None if heard_since is None else self._measured_at
+        return self._times.day(zone, of_round or now)
 
     def _ema_contact(self, info: EcuReading) -> datetime | None:
         """In UTC: told anew each time, for only a round shows what the ECU's clock means."""
@@ -258,6 +265,8 @@ class EcuBeliefs:
         """Take the power of the round just heard into the account of energy."""
         info, is_of_this_round = self._info, at - self._info_at < round_seconds / 2
         watts = info.power_watts if info is not None and is_of_this_round else None
+        if watts is not None and watts > self._most_watts():
+            watts = None
         channel_watts = {
             (serial, channel): power
             for serial, inverter in self._inverters.items()

@@ -189,6 +189,8 @@ class EcuCache:
             logger.exception("internal error", extra={"target": self.target})
             self._count_internal_error(REFRESH_TASK)
             self._failing = True
+            self._record.left_unanswered(REFRESH_QUERIES)
+            self._record.whole_refresh_ended(any_reply=False)
             self._schedule.failed(self._clock.monotonic(), any_reply=False)
         finally:
             self._record.refresh_took(self._clock.monotonic() - began)
@@ -289,14 +291,14 @@ class EcuCache:
             self._claims.claim(reading.ecu, self.target)
             beliefs = self._meet(reading)
         self._ecu = reading.ecu
-        lifetime_joules = beliefs.lifetime_joules
         beliefs.hear_info(
             reading, self._clock.monotonic(), self._clock.now(), self._schedule.period_seconds
         )
-        self._is_worth_remembering |= beliefs.lifetime_joules != lifetime_joules
+        self._is_worth_remembering = True
 
     def _meet(self, reading: EcuReading) -> EcuBeliefs:
         """An ECU not met before answers here: nothing known of another one holds for it."""
+        self._remember()
         if self._beliefs is not None:
             self._claims.release(self._beliefs.ecu)
         memory = self._state.recall(reading.ecu)
@@ -320,7 +322,7 @@ class EcuCache:
         at, now = self._clock.monotonic(), self._clock.now()
         new = self._schedule.saw_round(reading.measured_at, at)
         beliefs.hear_round(reading, at, now, self._schedule.period_seconds, new=new)
-        self._is_worth_remembering |= new
+        self._is_worth_remembering = True
         self._has_new_round |= new
         awake = any(inverter.online for inverter in reading.inverters)
         if new and awake and self._schedule.visible_by is not None:
@@ -336,11 +338,18 @@ class EcuCache:
         self._is_worth_remembering = False
 
     def _hand_over_round(self) -> None:
-        """Give a new round to whoever takes rounds, once all queries of its refresh are over."""
+        """Give a new round to whoever takes rounds, once all queries of its refresh are over.
+
+        One that was known before a restart, and that a newer one should have followed, is none:
+        what is heard now does not belong to it.
+        """
         has_new_round, self._has_new_round = self._has_new_round, False
+        visible_by = self._schedule.visible_by
         if not has_new_round or self._take_round is None or self._beliefs is None:
             return
         at, period = self._clock.monotonic(), self._schedule.period_seconds
+        if visible_by is not None and at - visible_by >= period:
+            return
         snapshot = self._beliefs.snapshot(
             at, self._clock.now(), period, heard_since=at - period / 2
         )
@@ -357,6 +366,7 @@ class EcuCache:
             self._ecu = None
 
     def _stop_as_duplicate(self, error: DuplicateEcuError) -> None:
+        self._remember()
         self._stopped = True
         self._record.stopped()
         self._ecu = None

@@ -88,9 +88,14 @@ class EnergyDay:
         return cls(day, is_whole=False, midnight=reached, newest=reached)
 
     def with_reply(self, day: date, reached: EnergyReached, round_seconds: float) -> "EnergyDay":
-        """The day after one more reply, which may be the first of the next one."""
-        if day <= self.day:  # an earlier one: the ECU's time zone has just become known
+        """The day after one more reply, which may be the first of the next one.
+
+        An earlier day tells that a clock was wrong, now or before: then nothing is known of either.
+        """
+        if day == self.day:
             return replace(self, newest=reached)
+        if day < self.day:
+            return EnergyDay.first(day, reached)
         silent = (reached.at - self.newest.at).total_seconds()
         is_whole = silent <= (
             MOST_PERIODS_BETWEEN_ROUNDS * round_seconds
@@ -104,7 +109,7 @@ class EnergyDay:
         """
         if today > self.day:
             return 0.0  # midnight has passed, and nothing was heard since
-        if not self.is_whole:
+        if today < self.day or not self.is_whole:
             return None
         risen = self.newest.integrated_joules - self.midnight.integrated_joules
         if self.newest.lifetime_joules is None or self.midnight.lifetime_joules is None:

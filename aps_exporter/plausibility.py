@@ -34,6 +34,8 @@ LIKELY_CHANNEL_WATTS: Final = 1_000
 
 REPLIES_THAT_CONVINCE: Final = 3
 
+_SECONDS_A_DAY: Final = 86_400.0
+
 
 @dataclass(frozen=True, slots=True)
 class LifetimeMemory:
@@ -111,6 +113,8 @@ class LifetimeCounter:
     def _seconds_since_believed(self, at: float, now: datetime) -> float:
         """By whichever clock says more: one starts anew with the process, one may be set back."""
         believed_at = self.memory.believed_at or now
+        if believed_at > now and math.isinf(self._believed_at):
+            return _SECONDS_A_DAY  # a clock was wrong, before the restart or now: nobody knows
         return max(0.0, at - self._believed_at, (now - believed_at).total_seconds())
 
     def _convinced(self, reported_joules: int, doubt: RejectionReason | None) -> bool:

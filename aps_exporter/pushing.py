@@ -6,14 +6,14 @@ from typing import Final
 
 from aps_exporter.clock import Clock
 from aps_exporter.config import InfluxdbConfig
-from aps_exporter.errors import SinkRejectedError
+from aps_exporter.errors import SinkRejectedError, SinkUnavailableError
 from aps_exporter.sinks.influxdb.dead_letters import DeadLetters
 from aps_exporter.sinks.influxdb.pusher import InfluxdbPusher
 from aps_exporter.sinks.influxdb.spool import Spool
 from aps_exporter.sinks.influxdb.writers import V1Writer, V2Writer, Writer
 
 NO_POINTS: Final = "# aps_exporter is looking whether it may write here"
-"""A comment: it is checked who asks and where to, but nothing is written."""
+"""A comment: databases check who asks and where to, take it, and write nothing."""
 
 _BYTES_A_MIB: Final = 2**20
 
@@ -37,8 +37,8 @@ async def try_connection(config: InfluxdbConfig) -> None:
     writer = _writer(config)
     try:
         await writer.write([NO_POINTS])
-    except SinkRejectedError:
-        pass  # it has let us in, and minds only that there is no point in it
+    except SinkRejectedError as error:
+        raise SinkUnavailableError("rejected", str(error), is_lasting=True) from error
     finally:
         await writer.close()
 

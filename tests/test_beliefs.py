@@ -436,3 +436,13 @@ def test_lifetime_that_is_not_said_leaves_the_counter_where_it_is() -> None:
     snapshot = ecu.snapshot()
     assert snapshot.lifetime_energy_joules == 3_600_000_000
     assert snapshot.reported_lifetime_energy_joules is None
+
+
+def test_power_that_no_plant_can_make_is_not_integrated() -> None:
+    ecu = Ecu()
+    ecu.round(_row())
+    ecu.at = ROUND
+    reading = EcuReading(ECU, 3_600_000_000, 2**32 - 1, 0, 8, 8, timezone="Etc/UTC")
+    ecu.beliefs.hear_info(reading, ecu.at, ecu.now, ROUND)
+    ecu.round(_row())
+    assert ecu.snapshot().integrated_energy_joules == 0

@@ -384,6 +384,19 @@ async def test_unexpected_error_is_counted_logged_once_and_survived(
 
 
 @in_virtual_time
+async def test_refresh_that_an_unexpected_error_ends_is_no_success() -> None:
+    async with world() as w:
+        cache = w.cache()
+        await _scrape(cache)
+        with patch("aps_exporter.cache.decode_reply", side_effect=RuntimeError("a bug")):
+            await w.pass_time(310)
+            await _scrape(cache)
+        status = cache.status()
+        assert (status.up, status.consecutive_failures) == (False, 1)
+        assert set(status.query_success.values()) == {False}
+
+
+@in_virtual_time
 async def test_error_of_whoever_takes_rounds_is_counted_and_survived() -> None:
     def refuse(_: Snapshot) -> None:
         raise RuntimeError("a bug in a sink")

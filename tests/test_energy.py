@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from aps_exporter.energy import MOST_CHANNELS_REMEMBERED, EnergyAccount
 
 ROUND = 300.0
-MONDAY = date(2026, 6, 1)
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CHANNEL = ("704000000001", 1)
 
@@ -222,15 +221,26 @@ def test_day_after_an_unknown_one_is_known_again() -> None:
     assert days.joules("2026-06-03") == 500
 
 
-def test_zone_that_turns_out_to_be_behind_does_not_begin_a_day_anew() -> None:
+@pytest.mark.parametrize("ahead", ["2027-06-02T12:00", "2026-06-03T11:30"])
+def test_clock_that_was_ahead_costs_no_more_than_the_day(ahead: str) -> None:
     days = Days()
     days.hear("2026-06-01T23:58", 5_000)
     days.hear("2026-06-02T00:03", 5_000)
-    days.account.reach(
-        MONDAY, _at(0), lifetime_joules=6_000, watts=0, round_seconds=ROUND
-    )  # by its clock it is still Monday
-    days.hear("2026-06-02T12:00", 8_000)
-    assert days.joules("2026-06-02") == 3_000
+    days.hear("2026-06-02T21:00", 6_000)
+    days.hear(ahead, 6_000)
+    days.hear("2026-06-02T21:10", 6_000)
+    assert days.joules("2026-06-02") is None
+    days.hear("2026-06-02T23:58", 6_000)
+    days.hear("2026-06-03T00:03", 6_000)
+    days.hear("2026-06-03T12:00", 9_000, watts=700)
+    assert days.joules("2026-06-03") == 3_000
+
+
+def test_day_that_is_over_has_no_sum_any_more() -> None:
+    days = Days()
+    days.hear("2026-06-01T23:58", 5_000)
+    days.hear("2026-06-02T00:03", 5_000)
+    assert days.joules("2026-06-01") is None
 
 
 def test_day_survives_a_restart() -> None:

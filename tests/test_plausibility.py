@@ -1,10 +1,10 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aps_exporter.plausibility import PHYSICAL_RANGES, LifetimeCounter, Quantity
+from aps_exporter.plausibility import PHYSICAL_RANGES, LifetimeCounter, LifetimeMemory, Quantity
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ROUND = 300.0
@@ -78,6 +78,13 @@ def test_fall_is_believed_at_the_third_reply_and_only_what_was_added_since_count
     assert (replies.counter.joules, replies.counter.believed_joules) == (9_360_000, 720_000)
     replies.hear(1_080_000)
     assert replies.counter.joules == 9_720_000
+
+
+def test_clock_that_was_ahead_before_a_restart_does_not_make_a_leap_of_a_true_rise() -> None:
+    month_ahead = LifetimeMemory(1_000_000, 1_000_000, NOON + timedelta(days=30))
+    counter = LifetimeCounter(month_ahead)
+    assert counter.hear(37_000_000, 0, NOON, WATTS, ROUND) is None
+    assert counter.joules == 37_000_000
 
 
 def test_rise_among_doubted_replies_that_cannot_be_does_not_count() -> None:

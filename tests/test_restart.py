@@ -171,3 +171,48 @@ async def test_ecu_that_was_swapped_and_comes_back_goes_on_where_it_was() -> Non
         assert again.ecu == ECU
         assert again.last_seen.keys() == first.last_seen.keys()
         assert again.integrated_energy_joules > 0
+
+
+@in_virtual_time
+async def test_restart_at_night_gives_the_evenings_round_to_nobody_again() -> None:
+    async with world() as w:
+        cache = w.cache()
+        await _rounds(w, cache, 3)
+        await cache.ask_once()
+        w.faults.add("frozen-clock")
+        cache = await _restart(w, cache, after=6 * 3_600)
+        taken: list[Snapshot] = []
+        late = w.cache(take_round=taken.append)
+        w.claims.release(ECU)
+        await late.ask_once()
+        assert taken == []
+        w.faults.clear()
+        await w.pass_time(400)
+        await late.ask_once()
+        assert len(taken) == 1
+
+
+@in_virtual_time
+async def test_restart_within_a_round_gives_it_once_more() -> None:
+    async with world() as w:
+        cache = w.cache()
+        await _rounds(w, cache, 1)
+        await cache.ask_once()
+        await _restart(w, cache, after=1)
+        w.claims.release(ECU)
+        taken: list[Snapshot] = []
+        await w.cache(take_round=taken.append).ask_once()
+        assert len(taken) == 1
+
+
+@in_virtual_time
+async def test_what_is_heard_at_night_survives_a_restart() -> None:
+    start = datetime(2026, 6, 1, 20, 0, 20, tzinfo=UTC)
+    async with world(start=start) as w:
+        cache = w.cache()
+        w.faults.add("frozen-clock")
+        await _rounds(w, cache, 60)  # past midnight where the ECU is
+        before = await _snapshot(cache)
+        after = await _snapshot(await _restart(w, cache))
+        assert before.day_energy_joules is not None
+        assert after.day_energy_joules is not None

@@ -143,8 +143,9 @@ VARIABLES: Final = (
     ),
     Variable(
         "APS_STATE_DIR",
-        "what must survive a restart: counters, what was last seen, when rounds come. Where it "
-        "cannot be written, a warning says so and it is kept in memory only",
+        "what must survive a restart: counters, what was last seen, when rounds come, and what is "
+        "to be pushed. Where it cannot be written, a warning says so and it is kept in memory "
+        "only; with the InfluxDB pusher on that is a fault",
         "a folder",
         Path,
         default="./aps-exporter-state",

@@ -130,12 +130,14 @@ def test_database_that_does_not_is_explained(
     assert advice in said
 
 
-def test_database_that_minds_only_that_nothing_is_written_is_fine(
+def test_server_that_refuses_is_told_with_what_it_says(
     arguments: list[str], settings: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with _pretended(answering(400, "no points")) as pretended:
+    with _pretended(answering(400, "an HTTP request to an HTTPS server")) as pretended:
         os.environ.update(settings, APS_INFLUXDB_URL=pretended.url)
-        assert _outcome(arguments, capsys)[0] == 0
+        status, _, said = _outcome(arguments, capsys)
+    assert status == 1
+    assert "rejected (HTTP 400: an HTTP request to an HTTPS server)" in said
 
 
 def test_port_where_nothing_listens_is_explained(
@@ -166,8 +168,8 @@ def test_port_that_speaks_no_tls_is_explained(
         os.environ.update(settings, APS_INFLUXDB_URL=https)
         status, _, said = _outcome(arguments, capsys)
     assert status == 1
-    assert f"InfluxDB at {https}: network (" in said
-    assert "SSL" in said
+    assert f"InfluxDB at {https}: tls (" in said
+    assert "trusts the certificate" in said
 
 
 def test_check_of_a_bad_ecu_tells_of_the_database_too(capsys: pytest.CaptureFixture[str]) -> None:

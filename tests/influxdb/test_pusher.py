@@ -283,6 +283,24 @@ async def test_full_disk_is_told_and_nothing_is_lost(
 
 
 @in_virtual_time
+async def test_rounds_that_cannot_be_removed_are_not_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pushing(tmp_path) as p:
+        await p.rounds(1)
+
+        def fail(*_: object) -> None:
+            raise SpoolUnavailableError("disk I/O error")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(Spool, "remove", fail)
+            await p.rounds(4)
+        await p.rounds(2)
+        assert len(p.db.lines) == len({*p.db.lines}) == p.pusher.status().points_written
+        assert _steps(p.times) == {300}
+
+
+@in_virtual_time
 async def test_disk_that_stays_full_costs_the_oldest_rounds_only_when_memory_is_full_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

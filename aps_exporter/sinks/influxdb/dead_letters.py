@@ -1,5 +1,6 @@
 """A file for points that the database refuses for good: somebody may want to look at them."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -29,5 +30,7 @@ class DeadLetters:
             with self.path.open("a", encoding="utf-8") as file:
                 for letter in refused:
                     file.write(f"# {letter.why}\n{letter.line}\n")
+                file.flush()
+                os.fsync(file.fileno())  # the spool is about to forget them
         except OSError as error:
             raise SpoolUnavailableError(f"{self.path}: {error.strerror or error}") from error

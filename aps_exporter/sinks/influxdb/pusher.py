@@ -85,6 +85,7 @@ class InfluxdbPusher:
         self._jitter = jitter
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="influxdb-spool")
         self._taken: deque[_Round] = deque()
+        self._delivered: list[int] = []
         self._has_taken = asyncio.Event()
         self._has_spooled = asyncio.Event()
         self._up: bool | None = None
@@ -173,6 +174,7 @@ class InfluxdbPusher:
 
     async def _send_oldest(self) -> bool:
         """Send the oldest rounds there are; False if there are none."""
+        await self._remove_delivered()
         batch = await self._on_disk(self._spool.oldest, BATCH_LINES)
         if not batch:
             return False
@@ -189,10 +191,17 @@ class InfluxdbPusher:
                 "InfluxDB refuses some points for good; they are set aside",
                 extra={"points": len(refused), "file": str(self._dead_letters.path)},
             )
-        await self._on_disk(self._spool.remove, [round_.id for round_ in batch])
-        self._state = await self._on_disk(self._spool.state)
         self._succeeded(len(lines) - len(refused))
+        self._delivered = [round_.id for round_ in batch]
+        await self._remove_delivered()
         return True
+
+    async def _remove_delivered(self) -> None:
+        """Take out of the spool what the database has; if that fails, it is not sent again."""
+        if self._delivered:
+            await self._on_disk(self._spool.remove, self._delivered)
+            self._delivered = []
+            self._state = await self._on_disk(self._spool.state)
 
     async def _deliver(self, batch: Sequence[SpooledRound], lines: list[str]) -> list[RefusedLine]:
         """Write these lines; those that the database refuses though it takes others.

@@ -22,6 +22,8 @@ from aps_exporter.sinks.influxdb.spool_rows import (
 )
 from aps_exporter.sinks.influxdb.sqlite_pages import PAGE_BYTES, Pages
 
+_MOST_KEPT_ASIDE: Final = 3
+
 _COMPANIONS: Final = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a file; left there it would be taken for that of the new one."""
 
@@ -86,7 +88,21 @@ def _set_aside(file: Path) -> Path:
     for ending in (*_COMPANIONS, ""):
         with suppress(FileNotFoundError):
             _beside(file, ending).replace(_beside(aside, ending))
+    _forget_all_but_newest(file)
     return aside
+
+
+def _forget_all_but_newest(file: Path) -> None:
+    """A disk that is dying must not be filled with what it has spoilt."""
+    aside = [
+        path
+        for path in file.parent.glob(f"{file.name}.damaged-*")
+        if not path.name.endswith(_COMPANIONS)
+    ]
+    by_age = sorted(aside, key=lambda path: path.stat().st_mtime_ns)
+    for path in by_age[:-_MOST_KEPT_ASIDE]:
+        for ending in ("", *_COMPANIONS):
+            _beside(path, ending).unlink(missing_ok=True)
 
 
 def _beside(file: Path, ending: str) -> Path:
