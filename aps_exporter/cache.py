@@ -45,6 +45,8 @@ SHORTEST_SLEEP_SECONDS: Final = 1.0
 """For the timer, which must not spin while a moment has come and nothing may be asked: for a target
 that stopped, or for a retry that is left to the refresh that comes soon."""
 
+_PERIODS_A_ROUND_IS_NEW: Final = 2
+
 _WRONG_ECU_ID: Final = "01"
 
 
@@ -340,15 +342,15 @@ class EcuCache:
     def _hand_over_round(self) -> None:
         """Give a new round to whoever takes rounds, once all queries of its refresh are over.
 
-        One that was known before a restart, and that a newer one should have followed, is none:
-        what is heard now does not belong to it.
+        One that was known before a restart, and that newer ones should have followed, is none: what
+        is heard now does not belong to it.
         """
         has_new_round, self._has_new_round = self._has_new_round, False
         visible_by = self._schedule.visible_by
         if not has_new_round or self._take_round is None or self._beliefs is None:
             return
         at, period = self._clock.monotonic(), self._schedule.period_seconds
-        if visible_by is not None and at - visible_by >= period:
+        if visible_by is not None and at - visible_by >= _PERIODS_A_ROUND_IS_NEW * period:
             return
         snapshot = self._beliefs.snapshot(
             at, self._clock.now(), period, heard_since=at - period / 2
