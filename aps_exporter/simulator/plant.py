@@ -107,12 +107,13 @@ class Plant:
         self._installed_on = installed_on
         self._lifetime_joules_before = lifetime_joules_before
         self._day = lru_cache(maxsize=400)(self._energy_by_round)
+        self._panels = tuple((_light_to_wake(i), _qualities(i)) for i in self.inverters)
 
     def measure(self, inverter: PlantInverter, at: datetime) -> InverterMeasurement:
         """What this inverter measures in the round at this sun time."""
         light = _light(at)
         noise = random.Random(f"{inverter.serial} {at:%Y%m%d%H%M}")  # noqa: S311 - a plant, no secret
-        online = light >= _LEAST_LIGHT + _MORE_LIGHT_EACH * inverter.place
+        online = light >= _light_to_wake(inverter)
         watts = _channel_watts(inverter, light) if online else (0,) * inverter.kind.channels
         return InverterMeasurement(
             online=online,
@@ -128,15 +129,29 @@ class Plant:
     def power_watts(self, at: datetime) -> int:
         """What all inverters make in the round at this sun time."""
         light = _light(at)
+        if light < _LEAST_LIGHT:
+            return 0
+        rated = _CHANNEL_RATED_WATTS * light
         return sum(
-            sum(_channel_watts(inverter, light))
-            for inverter in self.inverters
-            if light >= _LEAST_LIGHT + _MORE_LIGHT_EACH * inverter.place
+            int(rated * quality)
+            for light_to_wake, qualities in self._panels
+            if light >= light_to_wake
+            for quality in qualities
         )
 
     def today_joules(self, at: datetime) -> int:
         """What has been made since sun-time midnight, the round at this time included."""
         return self._day(at.date())[_round_of_day(at)]
+
+    def joules_between(self, since: datetime, until: datetime) -> int:
+        """What the rounds from one sun time on make, until before the other."""
+        days = (until.date() - since.date()).days
+        whole_days = (since.date() + timedelta(days=day) for day in range(days))
+        return (
+            sum(self._day(day)[-1] for day in whole_days)
+            + self._joules_before(until)
+            - self._joules_before(since)
+        )
 
     def lifetime_joules(self, at: datetime) -> int:
         """What has been made since the counters began, the round at this time included."""
@@ -147,6 +162,11 @@ class Plant:
             + sum(self._day(day)[-1] for day in whole_days)
             + self.today_joules(at)
         )
+
+    def _joules_before(self, at: datetime) -> int:
+        """What has been made since sun-time midnight, the round at this time left out."""
+        round_of_day = _round_of_day(at)
+        return self._day(at.date())[round_of_day - 1] if round_of_day else 0
 
     def _energy_by_round(self, day: date) -> tuple[int, ...]:
         """The energy made since midnight, by round of the day."""
@@ -159,11 +179,19 @@ def _round_of_day(at: datetime) -> int:
     return (at.hour * 3_600 + at.minute * 60 + at.second) // ROUND_SECONDS
 
 
+def _light_to_wake(inverter: PlantInverter) -> float:
+    return _LEAST_LIGHT + _MORE_LIGHT_EACH * inverter.place
+
+
 def _channel_watts(inverter: PlantInverter, light: float) -> tuple[int, ...]:
+    return tuple(int(_CHANNEL_RATED_WATTS * light * quality) for quality in _qualities(inverter))
+
+
+@lru_cache(maxsize=MOST_INVERTERS)
+def _qualities(inverter: PlantInverter) -> tuple[float, ...]:
     """Each panel is a little better or worse than the next, and always in the same way."""
     return tuple(
-        int(_CHANNEL_RATED_WATTS * light * (0.92 + 0.08 * _share(inverter.serial, channel)))
-        for channel in range(inverter.kind.channels)
+        0.92 + 0.08 * _share(inverter.serial, channel) for channel in range(inverter.kind.channels)
     )
 
 
@@ -172,15 +200,25 @@ def _share(serial: str, channel: int) -> float:
     return random.Random(f"{serial}/{channel}").random()  # noqa: S311 - a plant, no secret
 
 
+@lru_cache(maxsize=366)
+def _path_of_sun(day_of_year: int) -> tuple[float, float]:
+    """The height of the sun halfway between midnight and noon, and how far noon is above that."""
+    declination = -_TILT_OF_EARTH * math.cos(2 * math.pi * (day_of_year + 10) / 365)
+    return (
+        math.sin(_LATITUDE) * math.sin(declination),
+        math.cos(_LATITUDE) * math.cos(declination),
+    )
+
+
 @lru_cache(maxsize=4_096)
 def _light(at: datetime) -> float:
     """The share of full sun on the panels, from 0 to 1: height of the sun, and clouds."""
-    declination = -_TILT_OF_EARTH * math.cos(2 * math.pi * (at.timetuple().tm_yday + 10) / 365)
+    halfway, to_noon = _path_of_sun(at.timetuple().tm_yday)
     hour_angle = math.radians(15 * (at.hour + at.minute / 60 + at.second / 3_600 - 12))
-    height = math.sin(_LATITUDE) * math.sin(declination) + math.cos(_LATITUDE) * math.cos(
-        declination
-    ) * math.cos(hour_angle)
-    above_horizon: float = max(0.0, height) ** 1.15
+    height = halfway + to_noon * math.cos(hour_angle)
+    if height <= 0:
+        return 0.0
+    above_horizon: float = height**1.15
     return above_horizon * _clear_sky(at)
 
 

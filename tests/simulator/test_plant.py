@@ -82,6 +82,26 @@ def test_lifetime_rises_by_what_each_round_makes_across_days(plant: Plant) -> No
         at = following
 
 
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [
+        ("2026-03-01 11:00", "2026-03-01 11:00"),
+        ("2026-03-01 11:00", "2026-03-01 11:05"),
+        ("2026-03-01 00:00", "2026-03-02 00:00"),
+        ("2026-03-01 11:00", "2026-03-02 10:00"),
+        ("2026-02-27 12:35", "2026-03-02 08:10"),  # from before the installation on
+    ],
+)
+def test_energy_between_is_of_the_rounds_from_the_first_until_before_the_last(
+    plant: Plant, since: str, until: str
+) -> None:
+    at, end, joules = datetime.fromisoformat(since), datetime.fromisoformat(until), 0
+    while at < end:
+        joules += plant.power_watts(at) * ROUND_SECONDS
+        at += ROUND
+    assert plant.joules_between(datetime.fromisoformat(since), end) == joules
+
+
 def test_today_begins_anew_at_midnight(plant: Plant) -> None:
     last = _at(INSTALLED, "23:55")
     assert plant.today_joules(last) > 0
