@@ -12,6 +12,7 @@ from aps_exporter.ecu.replies import build_reply, build_status
 from aps_exporter.simulator.energies import lifetime_said, today_said
 from aps_exporter.simulator.fault_schedule import FaultSchedule
 from aps_exporter.simulator.faults import Fault
+from aps_exporter.simulator.memory import HISTORY_COMMANDS, Memory
 from aps_exporter.simulator.plant import InverterMeasurement, Plant, PlantInverter
 from aps_exporter.simulator.rounds import Rounds, last_full
 from aps_exporter.simulator.rows import others_online, others_registered, rows_listed
@@ -117,10 +118,12 @@ class SimulatedEcu:
         command = request[_COMMAND]
         if command == b"0001":
             return self._info()
-        if command not in (b"0002", b"0030"):
+        if command not in (b"0002", b"0030", *HISTORY_COMMANDS):
             return None
         if request[_REQUEST_ID] != self.ecu.encode():
             return build_status(command.decode(), "01")
+        if command in HISTORY_COMMANDS:
+            return self._memory().reply_to(request)
         return self._inverters() if command == b"0002" else self._signal()
 
     def _info(self) -> bytes:
@@ -164,6 +167,15 @@ class SimulatedEcu:
             forgotten = self._character.forgets_signal and not measured.online
             rows.append(to_bytes(SignalRow(inverter.serial, 0 if forgotten else measured.signal)))
         return build_reply("11", "0030", to_bytes(GOOD) + b"".join(rows))
+
+    def _memory(self) -> Memory:
+        return Memory(
+            self.plant,
+            newest=self._rounds.newest(),
+            sun_ahead=self._sun_ahead,
+            zone=self._character.zone,
+            wide_energies=self._character.group == "12",
+        )
 
     def _measure(self, inverter: PlantInverter, sun: datetime) -> InverterMeasurement:
         measured = self.plant.measure(inverter, sun)

@@ -1,12 +1,19 @@
 import asyncio
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from aps_exporter.ecu.client import EcuClient
 from aps_exporter.ecu.decode import decode, decode_reply
-from aps_exporter.ecu.queries import InfoQuery, InvertersQuery, SignalQuery
+from aps_exporter.ecu.queries import (
+    EnergyOfPeriodQuery,
+    InfoQuery,
+    InvertersQuery,
+    PowerOfDayQuery,
+    SignalQuery,
+)
 from aps_exporter.errors import ConfigError, QueryError
 from aps_exporter.readings import EcuReading, RoundReading, SignalReading
 from aps_exporter.simulator.ecu_server import EcuServer
@@ -117,6 +124,17 @@ def test_captures_of_one_query_come_in_file_order_and_the_last_repeats() -> None
     served = [_reply(ecu, "0002") for _ in range(4)]
     first, second = (capture_named(name).raw for name in names)
     assert served == [first, second, second, second]
+
+
+def test_captured_history_is_served_for_the_queries_of_its_command_digits(tmp_path: Path) -> None:
+    power = b"APS1100220003" + b"00" + bytes.fromhex("06550003") + b"END\n"
+    energy = b"APS1100260004" + b"0001" + bytes.fromhex("20230902023d") + b"END\n"
+    file = tmp_path / "history.json"
+    captures = [{"name": "power", "hex": power.hex()}, {"name": "energy", "hex": energy.hex()}]
+    file.write_text(json.dumps(captures), encoding="utf-8")
+    ecu = ReplayedEcu(read_captures(file))
+    assert ecu.reply_to(PowerOfDayQuery(ID, date(2023, 9, 2)).request) == power
+    assert ecu.reply_to(EnergyOfPeriodQuery(ID, "month").request) == energy
 
 
 def test_query_without_a_capture_gets_no_answer() -> None:

@@ -109,7 +109,7 @@ def test_wrong_id_is_answered_with_status_01() -> None:
     assert caught.value.status == "01"
 
 
-@pytest.mark.parametrize("request_", [b"", b"APS1100280003216200000001END20260601END\n", b"junk"])
+@pytest.mark.parametrize("request_", [b"", b"APS1100280099216200000001END\n", b"junk"])
 def test_unknown_request_gets_no_answer(request_: bytes) -> None:
     assert _ecu().reply_to(request_) is None
 
