@@ -6,11 +6,12 @@ simulator's clock.
 
 import asyncio
 import logging
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from typing import Final
 
 from aps_exporter.clock import RealClock
+from aps_exporter.ecu.queries import EnergyOfPeriodQuery, PowerOfDayQuery
 from aps_exporter.simulator.ecu import AnswersQueries
 from aps_exporter.simulator.fault_schedule import FaultSchedule
 from aps_exporter.simulator.faults import Fault
@@ -31,6 +32,14 @@ SEGMENT_SECONDS: Final = 0.01
 
 REOPEN_SECONDS: Final = 1.0
 """Until the port is tried again, should it ever be taken when `refuse` ends."""
+
+HUNG_UP_ON: Final[Mapping[Fault, frozenset[str]]] = {
+    "no-history": frozenset({PowerOfDayQuery.command, EnergyOfPeriodQuery.command}),
+    "no-energy-lists": frozenset({EnergyOfPeriodQuery.command}),
+}
+"""The commands that get no byte in answer, by fault."""
+
+_COMMAND: Final = slice(9, 13)
 
 
 class EcuServer:
@@ -128,6 +137,8 @@ class EcuServer:
             return
         if "slow" in faults and await _left_within(SLOW_SECONDS, reader):
             return
+        if _is_hung_up_on(request, faults):
+            return
         reply = self._ecu.reply_to(request[:LONGEST_REQUEST])
         if reply is None or "empty" in faults:
             return
@@ -135,6 +146,11 @@ class EcuServer:
             return
         if not HANG_UP_AFTER & faults:
             await _left_within(IDLE_SECONDS, reader)
+
+
+def _is_hung_up_on(request: bytes, faults: Container[Fault]) -> bool:
+    command = request[_COMMAND].decode("latin-1")
+    return any(fault in faults and command in commands for fault, commands in HUNG_UP_ON.items())
 
 
 async def _sent(

@@ -19,6 +19,8 @@ Fault = Literal[
     "drip",
     "segment",
     "one-client",
+    "no-history",
+    "no-energy-lists",
     "truncate",
     "wrong-length",
     "no-end",
@@ -65,6 +67,12 @@ FAULTS: Final[Mapping[Fault, FaultAbout]] = {
     "segment": FaultAbout("connection", "sends small pieces with short pauses between them"),
     "one-client": FaultAbout(
         "connection", "hangs up on whoever comes while another is served, instead of queueing them"
+    ),
+    "no-history": FaultAbout(
+        "connection", "hangs up on queries for its history, of power and of energy, without a byte"
+    ),
+    "no-energy-lists": FaultAbout(
+        "connection", "hangs up on queries for energy by day or month (PRO 2.1.15, ECU-C)"
     ),
     "truncate": FaultAbout("reply", "sends half of a reply, then hangs up"),
     "wrong-length": FaultAbout("reply", "declares more bytes than it sends, then hangs up"),

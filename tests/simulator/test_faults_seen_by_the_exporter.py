@@ -42,6 +42,8 @@ async def _watch(w: World, seconds: float) -> EcuCache:
         ("drip", {("info", "timeout")}),
         ("segment", set()),
         ("one-client", set()),
+        ("no-history", set()),  # a refresh asks for none
+        ("no-energy-lists", set()),
         ("truncate", {("info", "truncated")}),
         ("wrong-length", {("info", "truncated")}),
         ("no-end", set()),

@@ -12,11 +12,12 @@ import pytest
 from aps_exporter.clock import ScaledClock
 from aps_exporter.ecu.client import EcuClient
 from aps_exporter.ecu.decode import decode, decode_reply
-from aps_exporter.ecu.queries import EnergyOfPeriodQuery, Period, PowerOfDayQuery
-from aps_exporter.errors import EcuStatusError
+from aps_exporter.ecu.queries import EnergyOfPeriodQuery, InfoQuery, Period, PowerOfDayQuery, Query
+from aps_exporter.errors import EcuStatusError, EcuUnreachableError
 from aps_exporter.readings import EnergyOfPeriod, PowerOfDay
 from aps_exporter.simulator.ecu import EcuModel, SimulatedEcu
 from aps_exporter.simulator.ecu_server import EcuServer
+from aps_exporter.simulator.faults import Fault
 from aps_exporter.simulator.memory import Memory
 from aps_exporter.simulator.plant import Plant, plant_inverters
 from aps_exporter.simulator.running import running_ecu_server
@@ -348,3 +349,28 @@ async def test_history_over_a_socket() -> None:
     assert isinstance(energy, EnergyOfPeriod)
     joules = 300 * sum(power.power_watts.values())
     assert energy.energy_joules[date(2026, 5, 31)] == joules - joules % 36_000 > 0
+
+
+QUERIES = (InfoQuery(), PowerOfDayQuery(ECU, TODAY), EnergyOfPeriodQuery(ECU, "year"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "asked", "unanswered"),
+    [("no-history", QUERIES[:1], QUERIES[1:]), ("no-energy-lists", QUERIES[:2], QUERIES[2:])],
+)
+def test_fault_hangs_up_on_its_queries_and_no_others(
+    fault: Fault, asked: tuple[Query, ...], unanswered: tuple[Query, ...]
+) -> None:
+    @in_virtual_time
+    async def check() -> None:
+        ecu = WatchedEcu(faults=[fault])
+        async with running_ecu_server(EcuServer(ecu, ecu.faults), "127.0.0.1", 0) as port:
+            client = EcuClient("127.0.0.1", port, timeout=10)
+            for query in asked:
+                assert (await client.ask(query)).command == query.command
+            for query in unanswered:
+                with pytest.raises(EcuUnreachableError) as caught:
+                    await client.ask(query)
+                assert (caught.value.reason, caught.value.received) == ("closed", b"")
+
+    check()
