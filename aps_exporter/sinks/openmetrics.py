@@ -1,0 +1,103 @@
+"""Samples of many moments as a file in the OpenMetrics format, of which promtool makes blocks."""
+
+import re
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, TextIO
+
+from aps_exporter.metrics import Metric
+
+_LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_RESERVED: Final = "__"
+_ESCAPES: Final = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
+_MILLISECONDS: Final = 1_000
+_SUFFIXES: Final = {"counter": "_total", "info": "_info", "gauge": ""}
+"""What a family's samples have behind its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """One series: how its lines begin, and its samples in the order of their times."""
+
+    head: str
+    milliseconds: "array[int]" = field(default_factory=lambda: array("q"))
+    values: "array[float]" = field(default_factory=lambda: array("d"))
+
+    def lines(self) -> Iterator[str]:
+        for at, value in zip(self.milliseconds, self.values, strict=True):
+            seconds, rest = divmod(at, _MILLISECONDS)
+            fraction = f".{rest:03}" if rest else ""
+            yield f"{self.head} {value!r} {seconds}{fraction}\n"
+
+
+class SampleHistory:
+    """Samples with their times, by family and series; 16 bytes each until they are written."""
+
+    def __init__(self, labels: Mapping[str, str] = {}) -> None:
+        """`labels` are added to every series, such as job and instance.
+
+        Raises:
+            ValueError: one of them is no label name, or one of Prometheus's own.
+        """
+        for name in labels:
+            if not _LABEL_NAME.fullmatch(name) or name.startswith(_RESERVED):
+                raise ValueError(
+                    "expected a label name of letters, digits and underscores that starts with no "
+                    f"digit and no {_RESERVED}, got {name!r}"
+                )
+        self._labels = dict(labels)
+        self._families: dict[str, tuple[Metric[Any], dict[tuple[str, ...], _Series]]] = {}
+
+    def add(
+        self, metric: Metric[Any], label_values: tuple[str, ...], value: float, at: datetime
+    ) -> None:
+        """Add one sample; `at` counts to the millisecond.
+
+        Raises:
+            ValueError: an added label is one of the metric's own too, or this series has a sample
+                of this time or a later one already.
+        """
+        if metric.name not in self._families:
+            self._families[metric.name] = self._without_collision(metric), {}
+        _, family = self._families[metric.name]
+        series = family.get(label_values)
+        if series is None:
+            series = family[label_values] = _Series(self._head(metric, label_values))
+        milliseconds = round(at.timestamp() * _MILLISECONDS)
+        if series.milliseconds and milliseconds <= series.milliseconds[-1]:
+            last = series.milliseconds[-1] / _MILLISECONDS
+            raise ValueError(
+                f"{series.head}: expected times that rise, got {at.timestamp()} after {last}"
+            )
+        series.milliseconds.append(milliseconds)
+        series.values.append(value)
+
+    def write(self, file: TextIO) -> int:
+        """Write everything in the OpenMetrics format; the number of samples written."""
+        written = 0
+        for metric, family in self._families.values():
+            name = metric.name.removesuffix(_SUFFIXES[metric.kind])
+            about = metric.help.translate(_ESCAPES)
+            file.write(f"# HELP {name} {about}\n# TYPE {name} {metric.kind}\n")
+            for series in family.values():
+                file.writelines(series.lines())
+                written += len(series.values)
+        file.write("# EOF\n")
+        return written
+
+    def _without_collision(self, metric: Metric[Any]) -> Metric[Any]:
+        for name in metric.labels:
+            if name in self._labels:
+                raise ValueError(
+                    f"the label {name!r} cannot be added: {metric.name} has one of that name"
+                )
+        return metric
+
+    def _head(self, metric: Metric[Any], label_values: tuple[str, ...]) -> str:
+        labels = dict(zip(metric.labels, label_values, strict=True)) | self._labels
+        if not labels:
+            return metric.name
+        pairs = (f'{name}="{value.translate(_ESCAPES)}"' for name, value in labels.items())
+        return f"{metric.name}{{{','.join(pairs)}}}"

@@ -1,0 +1,40 @@
+"""The bar of a long job: for a person at a terminal only."""
+
+import os
+import pty
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+from aps_exporter.cli.progress import progress
+
+
+def _shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> str:
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, 80))
+    with os.fdopen(slave, "w") as terminal, monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", terminal)
+        with progress(4, "day") as advance:
+            advance(1)
+            advance(3)
+    with os.fdopen(master, "rb") as shown:
+        return os.read(shown.fileno(), 10_000).decode()
+
+
+def test_terminal_sees_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = _shown_on_a_terminal(monkeypatch)
+    assert "  0%|" in shown
+    assert "100%|" in shown
+    assert "4/4" in shown
+    assert "day" in shown
+
+
+def test_file_sees_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("w") as file, monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", file)
+        with progress(4, "day") as advance:
+            advance(4)
+    assert log.read_text() == ""
