@@ -6,7 +6,7 @@ import logging
 import platform
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib import metadata
@@ -50,14 +50,16 @@ SHUTDOWN_SECONDS: Final = 1.0
 """How long answers under way may take once the exporter is told to stop."""
 
 
-def build_caches(
+def build_caches(  # noqa: PLR0913 - each is one thing they share
     config: Config,
     clock: Clock,
     state: State,
     internal_errors: Counter[str],
+    *,
     take_round: Callable[[Snapshot], None] | None = None,
+    jitter: Callable[[], float] | None = None,
 ) -> tuple[EcuCache, ...]:
-    """A cache for each target."""
+    """A cache for each target; `jitter` gives a number from -1 to 1, None for any."""
     claims = EcuClaims()
 
     def count_internal_error(task: str) -> None:
@@ -71,7 +73,7 @@ def build_caches(
             target.name,
             client=EcuClient(target.host, target.port or config.ecu_port, config.ecu_timeout),
             clock=clock,
-            new_schedule=partial(RoundSchedule, config.refresh),
+            new_schedule=partial(RoundSchedule, config.refresh, jitter),
             new_beliefs=partial(beliefs, target),
             claims=claims,
             state=state,
@@ -81,6 +83,11 @@ def build_caches(
         )
         for target in config.targets
     )
+
+
+def exporter_status(internal_errors: Mapping[str, int]) -> ExporterStatus:
+    """What this exporter says of itself; `internal_errors` goes on counting."""
+    return ExporterStatus(__version__, _revision(), platform.python_version(), internal_errors)
 
 
 @asynccontextmanager
@@ -108,7 +115,7 @@ async def kept_state(config: Config) -> AsyncIterator[State]:
         return
     state = State(memories)
     try:
-        async with _beside(state.keep_writing(opened)):
+        async with beside(state.keep_writing(opened)):
             yield state
     finally:
         await state.write(opened)
@@ -133,7 +140,7 @@ async def running_pusher(config: Config, clock: Clock) -> AsyncIterator["Influxd
     except SpoolUnavailableError as error:
         raise ConfigError(f"APS_STATE_DIR={config.state_dir}: {error}") from error
     try:
-        async with _beside(pusher.keep_spooling(), pusher.keep_sending()):
+        async with beside(pusher.keep_spooling(), pusher.keep_sending()):
             yield pusher
     finally:
         await pusher.close()
@@ -158,8 +165,8 @@ async def running_exporter(
     """
     internal_errors = Counter({REFRESH_TASK: 0})
     take_round = None if pusher is None else pusher.take
-    caches = build_caches(config, clock, state, internal_errors, take_round)
-    status = ExporterStatus(__version__, _revision(), platform.python_version(), internal_errors)
+    caches = build_caches(config, clock, state, internal_errors, take_round=take_round)
+    status = exporter_status(internal_errors)
     collector = EcuCollector(caches, lambda: status, None if pusher is None else pusher.status)
     registry = CollectorRegistry(auto_describe=True)
     registry.register(collector)
@@ -174,7 +181,7 @@ async def running_exporter(
         port = await _listen(runner, config.listen)
         for cache in caches:
             cache.start_if_due()
-        async with _beside(*(cache.keep_refreshing() for cache in timed)):
+        async with beside(*(cache.keep_refreshing() for cache in timed)):
             yield port
     finally:
         await runner.cleanup()
@@ -182,7 +189,7 @@ async def running_exporter(
 
 
 @asynccontextmanager
-async def _beside(*coroutines: Coroutine[None, None, None]) -> AsyncIterator[None]:
+async def beside(*coroutines: Coroutine[None, None, None]) -> AsyncIterator[None]:
     """Run these beside the body, and end them with it.
 
     The body ends with the error of the first of them that fails: nothing dies silently.

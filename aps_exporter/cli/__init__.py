@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in _TOP_LEVEL_FLAGS):
         arguments.insert(0, "serve")
     options = _parser().parse_args(arguments)
-    if options.command in _COMMANDS_THAT_RUN_ON:
+    if options.command in _COMMANDS_THAT_RUN_ON and getattr(options, "history", None) is None:
         # Until the command takes the signal itself there is nothing to clean up. An exception
         # instead could be lost, or found, in the middle of an import.
         signal.signal(signal.SIGTERM, lambda *_: os._exit(EXIT_OK))
@@ -95,6 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument(
         "--only", default="*", metavar="GLOB", help="of the captures, those with such a name"
     )
+
+    _add_history_flags(simulate)
 
     check = _add_command(
         commands,
@@ -213,6 +215,28 @@ def _add_plant_flags(parser: argparse.ArgumentParser) -> None:
     width = max(map(len, FAULTS))
     lines = (f"  {name:{width}}  {fault.about}" for name, fault in FAULTS.items())
     parser.epilog = "\n".join(("faults:", *lines))
+
+
+def _add_history_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "history", "instead of serving, write what the exporter would have published"
+    )
+    group.add_argument(
+        "--history", metavar="DURATION", help="live through so much time, such as 14d or 36h"
+    )
+    group.add_argument("--openmetrics", metavar="FILE", help="for promtool and Prometheus")
+    group.add_argument("--line-protocol", metavar="FILE", help="for InfluxDB")
+    group.add_argument("--until", metavar="TIME", help="when it ends, with a zone; default: now")
+    group.add_argument(
+        "--scrape-interval", metavar="SECONDS", help="between two scrapes, 5 to 240; default: 60"
+    )
+    group.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="on every series for Prometheus, such as job=aps; may be given more than once",
+    )
 
 
 def _fault(name: str) -> Fault:

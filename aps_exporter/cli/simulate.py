@@ -35,7 +35,13 @@ _FASTEST: Final = 1_000
 
 
 def simulate(options: argparse.Namespace) -> int:
-    """Run the simulated ECU until it is told to stop."""
+    """Run the simulated ECU until it is told to stop, or through a history if one is asked for."""
+    # Here, as it builds on this module.
+    from aps_exporter.cli.history import refuse_without_history, write_history  # noqa: PLC0415
+
+    if options.history is not None:
+        return write_history(options)
+    refuse_without_history(options)
     try:
         address = parse_listen_address(options.listen)
     except ValueError:
@@ -55,7 +61,7 @@ async def _simulate(options: argparse.Namespace, address: ListenAddress) -> None
     elif options.only != "*":
         raise ConfigError(f"--only={options.only}: chooses among captures; give --replay too")
     else:
-        simulation = _simulation(options, _clock(options))
+        simulation = simulation_of(options, _clock(options), real_sun=options.real_sun)
         running = running_simulator(simulation, address.host, address.port)
         what = f"{options.model} with {len(simulation.inverters)} inverters"
     async with running as port:
@@ -104,7 +110,7 @@ def demo(options: argparse.Namespace) -> int:
 
 async def _demo(options: argparse.Namespace, config: Config) -> None:
     clock = _clock(options)
-    simulation = _simulation(options, clock)
+    simulation = simulation_of(options, clock, real_sun=options.real_sun)
     async with AsyncExitStack() as stack:
         ecu_port = await stack.enter_async_context(running_simulator(simulation, "127.0.0.1", 0))
         config = replace(config, targets=(Target(DEMO_TARGET, "127.0.0.1", ecu_port),))
@@ -120,7 +126,12 @@ async def _demo(options: argparse.Namespace, config: Config) -> None:
         await app.until_stopped()
 
 
-def _simulation(options: argparse.Namespace, clock: Clock) -> Simulation:
+def simulation_of(options: argparse.Namespace, clock: Clock, *, real_sun: bool) -> Simulation:
+    """What the flags ask for.
+
+    Raises:
+        ConfigError: one of them is at fault.
+    """
     try:
         inverters = plant_inverters(options.inverters or DEFAULT_INVERTERS)
     except ValueError as error:
@@ -129,7 +140,7 @@ def _simulation(options: argparse.Namespace, clock: Clock) -> Simulation:
         inverters=inverters,
         clock=clock,
         model=options.model,
-        sun_at_start=None if options.real_sun else _time_of_day(options.sun),
+        sun_at_start=None if real_sun else _time_of_day(options.sun),
         faults=tuple(options.fault),
         script=_script(options),
     )

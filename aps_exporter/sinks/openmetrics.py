@@ -49,6 +49,8 @@ class SampleHistory:
                 )
         self._labels = dict(labels)
         self._families: dict[str, tuple[Metric[Any], dict[tuple[str, ...], _Series]]] = {}
+        self._at: datetime | None = None
+        self._milliseconds = 0
 
     def add(
         self, metric: Metric[Any], label_values: tuple[str, ...], value: float, at: datetime
@@ -59,13 +61,13 @@ class SampleHistory:
             ValueError: an added label is one of the metric's own too, or this series has a sample
                 of this time or a later one already.
         """
-        if metric.name not in self._families:
-            self._families[metric.name] = self._without_collision(metric), {}
-        _, family = self._families[metric.name]
-        series = family.get(label_values)
-        if series is None:
-            series = family[label_values] = _Series(self._head(metric, label_values))
-        milliseconds = round(at.timestamp() * _MILLISECONDS)
+        if at is not self._at:  # a scrape adds hundreds of one moment
+            self._at, self._milliseconds = at, round(at.timestamp() * _MILLISECONDS)
+        milliseconds = self._milliseconds
+        try:
+            series = self._families[metric.name][1][label_values]
+        except KeyError:
+            series = self._new_series(metric, label_values)
         if series.milliseconds and milliseconds <= series.milliseconds[-1]:
             last = series.milliseconds[-1] / _MILLISECONDS
             raise ValueError(
@@ -87,13 +89,15 @@ class SampleHistory:
         file.write("# EOF\n")
         return written
 
-    def _without_collision(self, metric: Metric[Any]) -> Metric[Any]:
+    def _new_series(self, metric: Metric[Any], label_values: tuple[str, ...]) -> _Series:
         for name in metric.labels:
             if name in self._labels:
                 raise ValueError(
                     f"the label {name!r} cannot be added: {metric.name} has one of that name"
                 )
-        return metric
+        _, family = self._families.setdefault(metric.name, (metric, {}))
+        series = family[label_values] = _Series(self._head(metric, label_values))
+        return series
 
     def _head(self, metric: Metric[Any], label_values: tuple[str, ...]) -> str:
         labels = dict(zip(metric.labels, label_values, strict=True)) | self._labels

@@ -48,25 +48,39 @@ class EcuCollector(Collector):
 
     def collect(self) -> Iterator[Family]:
         """The families that have something to say."""
+        for metric, samples in self.samples():
+            family = _empty_family(metric)
+            for label_values, value in samples:
+                labels = dict(zip(metric.labels, label_values, strict=True))
+                family.add_sample(metric.name, labels, value)
+            if family.samples:
+                yield family
+
+    def samples(self) -> Iterator[tuple[Metric[Any], Iterator[tuple[tuple[str, ...], float]]]]:
+        """By metric what `collect` makes families of: label values, and the number."""
         known = [cache.snapshot() for cache in self._caches]
         snapshots = [snapshot for snapshot in known if snapshot is not None]
-        yield from _families(ECU_METRICS, snapshots)
-        yield from _families(TARGET_METRICS, [cache.status() for cache in self._caches])
+        yield from _samples(ECU_METRICS, snapshots)
+        yield from _samples(TARGET_METRICS, [cache.status() for cache in self._caches])
         if self._influxdb_status is not None:
-            yield from _families(INFLUXDB_METRICS, [self._influxdb_status()])
-        yield from _families(EXPORTER_METRICS, [self._exporter_status()])
+            yield from _samples(INFLUXDB_METRICS, [self._influxdb_status()])
+        yield from _samples(EXPORTER_METRICS, [self._exporter_status()])
 
 
-def _families(metrics: Iterable[Metric[Source]], sources: Sequence[Source]) -> Iterator[Family]:
+def _samples(
+    metrics: Iterable[Metric[Source]], sources: Sequence[Source]
+) -> Iterator[tuple[Metric[Source], Iterator[tuple[tuple[str, ...], float]]]]:
     for metric in metrics:
-        family = _empty_family(metric)
-        for source in sources:
-            for label_values, value in metric.samples(source):
-                if value is not None:
-                    labels = dict(zip(metric.labels, label_values, strict=True))
-                    family.add_sample(metric.name, labels, float(value))
-        if family.samples:
-            yield family
+        yield metric, _samples_of(metric, sources)
+
+
+def _samples_of(
+    metric: Metric[Source], sources: Sequence[Source]
+) -> Iterator[tuple[tuple[str, ...], float]]:
+    for source in sources:
+        for label_values, value in metric.samples(source):
+            if value is not None:
+                yield label_values, float(value)
 
 
 def _empty_family(metric: Metric[Any]) -> Family:

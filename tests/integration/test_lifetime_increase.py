@@ -20,10 +20,10 @@ from aps_exporter.ecu_claims import EcuClaims
 from aps_exporter.simulator.ecu import SimulatedEcu
 from aps_exporter.simulator.plant import ROUND_SECONDS, plant_inverters
 from aps_exporter.state import State, open_state
+from aps_exporter.virtual_time import VirtualTimeLoop
 from tests.exporter import Client, exporter
 from tests.faults.ordeal import PLAIN, Page
 from tests.integration.prometheus import STORAGE, Prometheus, running_prometheus
-from tests.virtual_time import VirtualTimeLoop
 from tests.world import World, world
 
 pytestmark = pytest.mark.integration
