@@ -6,6 +6,7 @@
 # make integration-influxdb2   the tests with databases against InfluxDB 2, built first (go, cargo)
 # make soak     a simulated week with all the faults of the simulator, in a few minutes
 # make bench    speed, memory, freshness and the cost of a read beside a peer, as a table
+# make dashboards   write the dashboards of grafana/dashboards anew
 # make readme   write the generated tables of the README anew
 
 PYTHON ?= python3
@@ -13,13 +14,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
-CODE := aps_exporter tests benchmarks
+CODE := aps_exporter tests benchmarks grafana
 
 FAST := not integration and not soak
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/aps-exporter-tests
 INFLUXD2 := $(CACHE)/influxd-2.7.12
 
-.PHONY: demo test coverage check format integration integration-influxdb2 soak bench readme clean
+.PHONY: demo test coverage check format integration integration-influxdb2 soak bench dashboards \
+	readme clean
 
 demo: $(RUN)
 	$(BIN)/aps-exporter demo
@@ -35,6 +37,7 @@ check: $(DEV)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m grafana.lint
 
 format: $(DEV)
 	$(BIN)/ruff format $(CODE)
@@ -51,6 +54,9 @@ soak: $(DEV)
 
 bench: $(DEV)
 	$(BIN)/python -m benchmarks
+
+dashboards: $(DEV)
+	$(BIN)/python -m grafana
 
 readme: $(DEV)
 	$(BIN)/python -m tests.readme_tables

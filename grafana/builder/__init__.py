@@ -1,0 +1,69 @@
+"""Grafana's classic dashboard JSON from frozen values: dashboards, panels, fields, targets.
+
+Only what works unchanged from Grafana 10.4 on can be said with it.
+"""
+
+from grafana.builder.dashboard import Dashboard
+from grafana.builder.fields import (
+    Fields,
+    Json,
+    Override,
+    Threshold,
+    ValueText,
+    by_name,
+    by_query,
+    by_regexp,
+)
+from grafana.builder.panels import Panel, QueryPanel, Text
+from grafana.builder.series_panels import BarChart, HeatMap, StateTimeline, TimeSeries
+from grafana.builder.table_panels import BarGauge, Stat, Table
+from grafana.builder.targets import Influxql, Promql, Target
+from grafana.builder.transformations import (
+    TRANSFORMATIONS,
+    Transformation,
+    grouping_to_matrix,
+    organize,
+    sort_by,
+)
+from grafana.builder.variables import (
+    ChoiceVariable,
+    DatasourceVariable,
+    QueryVariable,
+    TextVariable,
+    Variable,
+)
+
+__all__ = [
+    "TRANSFORMATIONS",
+    "BarChart",
+    "BarGauge",
+    "ChoiceVariable",
+    "Dashboard",
+    "DatasourceVariable",
+    "Fields",
+    "HeatMap",
+    "Influxql",
+    "Json",
+    "Override",
+    "Panel",
+    "Promql",
+    "QueryPanel",
+    "QueryVariable",
+    "Stat",
+    "StateTimeline",
+    "Table",
+    "Target",
+    "Text",
+    "TextVariable",
+    "Threshold",
+    "TimeSeries",
+    "Transformation",
+    "ValueText",
+    "Variable",
+    "by_name",
+    "by_query",
+    "by_regexp",
+    "grouping_to_matrix",
+    "organize",
+    "sort_by",
+]

@@ -1,0 +1,111 @@
+"""What all panels have in common, and the panel of plain text."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from string import ascii_uppercase
+from typing import Final
+
+from grafana.builder.fields import Fields, Json, without_nulls
+from grafana.builder.targets import Target, datasource
+from grafana.builder.transformations import Transformation
+
+GRID_COLUMNS: Final = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel(ABC):
+    """A panel of a dashboard; `width` in columns of 24, `height` in Grafana's rows of 30 pixels.
+
+    `id` is given once and never changes: links and alerts point to it.
+    """
+
+    id: int
+    title: str
+    description: str
+    width: int
+    height: int = 8
+
+    @abstractmethod
+    def to_json(self) -> Json:
+        """The panel as Grafana wants it, without its place."""
+
+    def _head(self, kind: str) -> Json:
+        return {
+            "id": self.id,
+            "type": kind,
+            "title": self.title,
+            "description": self.description,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text(Panel):
+    """Words, in Markdown."""
+
+    markdown: str
+
+    def to_json(self) -> Json:
+        options = {"mode": "markdown", "content": self.markdown}
+        return {**self._head("text"), "options": options}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryPanel(Panel):
+    """A panel that shows what its targets find.
+
+    `time_from` holds against the time picker: `now/d` for today, `now-30d/d` for whole days.
+    """
+
+    targets: tuple[Target, ...]
+    fields: Fields
+    transformations: tuple[Transformation, ...] = ()
+    time_from: str | None = None
+    time_shift: str | None = None
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """Grafana's name of this kind of panel."""
+
+    @abstractmethod
+    def options(self) -> Json:
+        """Grafana's options of this kind of panel."""
+
+    def custom(self) -> Json:
+        """What this kind of panel adds to each field."""
+        return {}
+
+    def to_json(self) -> Json:
+        targets = [
+            target.to_json(ref_id)
+            for ref_id, target in zip(ascii_uppercase, self.targets, strict=False)
+        ]
+        return {
+            **self._head(self.kind),
+            "datasource": datasource(self.targets[0].datasource_kind),
+            "targets": targets,
+            "fieldConfig": self.fields.to_json(self.custom()),
+            "options": self.options(),
+            "transformations": [step.to_json() for step in self.transformations],
+            **without_nulls({"timeFrom": self.time_from, "timeShift": self.time_shift}),
+        }
+
+
+def legend(*calculations: str, to_the_right: bool = False, shown: bool = True) -> Json:
+    """Grafana's legend: a list below, or a table with these calculations."""
+    return {
+        "showLegend": shown,
+        "displayMode": "table" if calculations else "list",
+        "placement": "right" if to_the_right else "bottom",
+        "calcs": list(calculations),
+    }
+
+
+def tooltip(*, every_series: bool) -> Json:
+    """Grafana's tooltip, for the series under the pointer or for all at that moment."""
+    return {"mode": "multi" if every_series else "single", "sort": "desc"}
+
+
+def newest_value() -> Json:
+    """Of each series the newest value there is."""
+    return {"calcs": ["lastNotNull"], "fields": "", "values": False}

@@ -1,0 +1,159 @@
+"""Panels that show how something went: lines, bars, states and heat over time."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from grafana.builder.fields import Json
+from grafana.builder.panels import QueryPanel, legend, tooltip
+
+LONGEST_GAP_JOINED_MILLISECONDS: Final = 15 * 60 * 1000
+"""Three rounds of an ECU: a night, or an outage, stays a gap."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeSeries(QueryPanel):
+    """Lines over time, or bars that start at their time; `stacked` adds them up.
+
+    `legend_calculations` makes the legend a table; `limit_lines` draws the thresholds as lines.
+    """
+
+    bars: bool = False
+    stacked: bool = False
+    points_only: bool = False
+    limit_lines: bool = False
+    legend_calculations: tuple[str, ...] = ()
+    legend_to_the_right: bool = False
+    legend_shown: bool = True
+
+    @property
+    def kind(self) -> str:
+        return "timeseries"
+
+    def options(self) -> Json:
+        return {
+            "legend": legend(
+                *self.legend_calculations,
+                to_the_right=self.legend_to_the_right,
+                shown=self.legend_shown,
+            ),
+            "tooltip": tooltip(every_series=True),
+        }
+
+    def custom(self) -> Json:
+        return {
+            "drawStyle": self._draw_style(),
+            "barAlignment": 1 if self.bars else 0,
+            "lineInterpolation": "linear",
+            "lineWidth": 1,
+            "fillOpacity": 70 if self.bars else 40 if self.stacked else 0,
+            "gradientMode": "none",
+            "showPoints": "always" if self.points_only else "never",
+            "pointSize": 4,
+            "spanNulls": LONGEST_GAP_JOINED_MILLISECONDS,
+            "stacking": {"mode": "normal" if self.stacked else "none", "group": "A"},
+            "thresholdsStyle": {"mode": "dashed" if self.limit_lines else "off"},
+        }
+
+    def _draw_style(self) -> str:
+        if self.points_only:
+            return "points"
+        return "bars" if self.bars else "line"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarChart(QueryPanel):
+    """Bars side by side, named by a text field or by their time, `x`."""
+
+    x: str | None = None
+    stacked: bool = False
+    horizontal: bool = False
+    legend_shown: bool = True
+
+    @property
+    def kind(self) -> str:
+        return "barchart"
+
+    def options(self) -> Json:
+        options: Json = {
+            "orientation": "horizontal" if self.horizontal else "vertical",
+            "stacking": "normal" if self.stacked else "none",
+            "showValue": "auto",
+            "barWidth": 0.9,
+            "groupWidth": 0.7,
+            "barRadius": 0,
+            "fullHighlight": False,
+            "xTickLabelRotation": 0,
+            "xTickLabelSpacing": 100,
+            "xTickLabelMaxLength": 12,
+            "legend": legend(shown=self.legend_shown),
+            "tooltip": tooltip(every_series=False),
+        }
+        return options if self.x is None else {**options, "xField": self.x}
+
+    def custom(self) -> Json:
+        return {"fillOpacity": 80, "lineWidth": 1, "gradientMode": "none"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateTimeline(QueryPanel):
+    """A strip for each series that changes its colour with the value; absent is blank."""
+
+    values_shown: Literal["auto", "always", "never"] = "never"
+    row_height: float = 0.9
+
+    @property
+    def kind(self) -> str:
+        return "state-timeline"
+
+    def options(self) -> Json:
+        return {
+            "mergeValues": True,
+            "showValue": self.values_shown,
+            "alignValue": "left",
+            "rowHeight": self.row_height,
+            "legend": legend(),
+            "tooltip": tooltip(every_series=False),
+        }
+
+    def custom(self) -> Json:
+        return {"fillOpacity": 75, "lineWidth": 0, "spanNulls": LONGEST_GAP_JOINED_MILLISECONDS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatMap(QueryPanel):
+    """A row for each series, a cell for each point; it ends at the time of the point.
+
+    So a day's cell wants the midnight after that day, where a bar wants the one before.
+    """
+
+    scheme: str = "YlOrRd"
+
+    @property
+    def kind(self) -> str:
+        return "heatmap"
+
+    def options(self) -> Json:
+        return {
+            "calculate": False,
+            "cellGap": 1,
+            "cellValues": {"unit": self.fields.unit},
+            "color": {
+                "mode": "scheme",
+                "scheme": self.scheme,
+                "fill": "dark-orange",
+                "scale": "linear",
+                "exponent": 1,
+                "steps": 64,
+                "reverse": False,
+                "min": 0,
+            },
+            "exemplars": {"color": "rgba(255,0,255,0.7)"},
+            "legend": {"show": True},
+            "rowsFrame": {"layout": "auto"},
+            "showValue": "never",
+            "tooltip": {"mode": "single", "yHistogram": False, "showColorScale": True},
+            "yAxis": {"axisPlacement": "left", "reverse": True},
+        }
+
+    def custom(self) -> Json:
+        return {"scaleDistribution": {"type": "linear"}}

@@ -1,0 +1,78 @@
+"""Panels that show how something stands: one figure, a bar for each, a table."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from grafana.builder.fields import Json
+from grafana.builder.panels import QueryPanel, newest_value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stat(QueryPanel):
+    """Big figures. `shown` is "name" where the legend holds the words to read.
+
+    `sparkline` draws the series behind the figure; it needs a target that is not instant.
+    """
+
+    height: int = 4
+    shown: Literal["auto", "value", "value_and_name", "name"] = "value"
+    sparkline: bool = False
+
+    @property
+    def kind(self) -> str:
+        return "stat"
+
+    def options(self) -> Json:
+        return {
+            "reduceOptions": newest_value(),
+            "textMode": self.shown,
+            "colorMode": "value",
+            "graphMode": "area" if self.sparkline else "none",
+            "justifyMode": "auto",
+            "orientation": "auto",
+            "wideLayout": True,
+            "showPercentChange": False,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarGauge(QueryPanel):
+    """A horizontal bar for each series, in the order in which they come."""
+
+    @property
+    def kind(self) -> str:
+        return "bargauge"
+
+    def options(self) -> Json:
+        return {
+            "reduceOptions": newest_value(),
+            "orientation": "horizontal",
+            "displayMode": "basic",
+            "namePlacement": "left",
+            "valueMode": "color",
+            "sizing": "auto",
+            "showUnfilled": True,
+            "minVizWidth": 8,
+            "minVizHeight": 16,
+            "maxVizHeight": 300,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table(QueryPanel):
+    """Rows and columns; with `colored_cells` each number has its colour behind it."""
+
+    colored_cells: bool = False
+
+    @property
+    def kind(self) -> str:
+        return "table"
+
+    def options(self) -> Json:
+        return {"showHeader": True, "cellHeight": "sm", "frameIndex": 0}
+
+    def custom(self) -> Json:
+        cells: Json = {"type": "auto"}
+        if self.colored_cells:
+            cells = {"type": "color-background", "mode": "basic"}
+        return {"align": "auto", "cellOptions": cells, "inspect": False}

@@ -1,0 +1,73 @@
+"""The transformations that have kept their form in every Grafana we serve, and no others."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from grafana.builder.fields import Json
+
+TRANSFORMATIONS: Final = frozenset(
+    {
+        "calculateField",
+        "concatenate",
+        "filterByValue",
+        "groupBy",
+        "groupingToMatrix",
+        "joinByField",
+        "labelsToFields",
+        "limit",
+        "merge",
+        "organize",
+        "reduce",
+        "renameByRegex",
+        "seriesToRows",
+        "sortBy",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Transformation:
+    """One step between the answers and the picture; `options` are Grafana's.
+
+    Raises:
+        ValueError: for one that may change or go with the next Grafana.
+    """
+
+    id: str
+    options: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        if self.id not in TRANSFORMATIONS:
+            allowed = ", ".join(sorted(TRANSFORMATIONS))
+            raise ValueError(f"transformation {self.id!r}: expected one of {allowed}")
+
+    def to_json(self) -> Json:
+        return {"id": self.id, "options": dict(self.options)}
+
+
+def sort_by(field: str, *, descending: bool = False) -> Transformation:
+    """Rows in the order of this field."""
+    return Transformation("sortBy", {"sort": [{"field": field, "desc": descending}]})
+
+
+def organize(
+    shown: Sequence[str], names: Mapping[str, str] | None = None, hidden: Sequence[str] = ()
+) -> Transformation:
+    """Columns in this order, some under another name, some left out."""
+    return Transformation(
+        "organize",
+        {
+            "indexByName": {field: index for index, field in enumerate(shown)},
+            "renameByName": dict(names or {}),
+            "excludeByName": dict.fromkeys(hidden, True),
+        },
+    )
+
+
+def grouping_to_matrix(column: str, row: str, value: str) -> Transformation:
+    """A table with a column for each value of one field and a row for each of another."""
+    return Transformation(
+        "groupingToMatrix",
+        {"columnField": column, "rowField": row, "valueField": value, "emptyValue": "null"},
+    )

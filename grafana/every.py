@@ -1,0 +1,18 @@
+"""Every dashboard, and the files they are written to."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from grafana.builder import Dashboard
+from grafana.overview import OVERVIEW
+from grafana.panels import PANELS
+
+DASHBOARDS: Final[tuple[Dashboard, ...]] = (OVERVIEW, PANELS)
+
+FOLDER: Final = Path(__file__).parent / "dashboards"
+
+
+def files() -> Mapping[str, str]:
+    """What is to stand in the files, by name."""
+    return {f"{dashboard.uid}.json": dashboard.to_text() for dashboard in DASHBOARDS}

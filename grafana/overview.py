@@ -1,0 +1,261 @@
+"""Is my roof fine, and what did it make?"""
+
+from typing import Final
+
+from grafana.builder import (
+    Dashboard,
+    Fields,
+    Promql,
+    Stat,
+    Table,
+    Threshold,
+    TimeSeries,
+    by_name,
+    by_query,
+    grouping_to_matrix,
+    organize,
+    sort_by,
+)
+from grafana.choices import PROMETHEUS_CHOICES
+from grafana.published import unit_of
+from grafana.queries import (
+    CHANNEL,
+    ecu_joules,
+    now,
+    one_of_each,
+    over_time,
+    selected,
+    watt_hours,
+    with_panel,
+)
+
+_ECU_POWER: Final = "aps_ecu_power_watts"
+_INVERTER_POWER: Final = "aps_inverter_power_watts"
+_ONLINE: Final = "aps_inverter_online"
+_AGE: Final = "aps_ecu_data_age_seconds"
+_DAY_ENERGY: Final = "aps_ecu_day_energy_joules"
+_CHANNEL_POWER: Final = "aps_channel_power_watts"
+
+_STALE_SECONDS: Final = 900
+
+_POWER_NOW: Final = Stat(
+    id=1,
+    title="Power now",
+    description="What all inverters of the chosen ECUs make together, as the ECUs said in the "
+    "last 15 minutes. 0 W at night is normal. Nothing here means that nothing was heard for "
+    "15 minutes: look at the age of the data.",
+    width=4,
+    targets=(Promql(expr=f"sum({now(_ECU_POWER)})", instant=True),),
+    fields=Fields(unit=unit_of(_ECU_POWER), fixed_color="yellow"),
+)
+
+_TODAY: Final = Stat(
+    id=2,
+    title="Today",
+    description="Energy since midnight, by the lifetime counter or by power, whichever says more. "
+    "On the day on which the exporter first runs it counts from that moment.",
+    width=4,
+    time_from="now/d",
+    targets=(
+        Promql(
+            expr=watt_hours(f"sum({now(_DAY_ENERGY)} or {ecu_joules('$__range')})"),
+            instant=True,
+        ),
+    ),
+    fields=Fields(unit=unit_of(_DAY_ENERGY), decimals=2, fixed_color="green"),
+)
+
+_PEAK: Final = Stat(
+    id=3,
+    title="Peak today",
+    description="The most that all inverters together made at one moment since midnight.",
+    width=4,
+    time_from="now/d",
+    targets=(
+        Promql(
+            expr=f"max_over_time(sum({over_time(_ECU_POWER)})[$__range:1m])",
+            instant=True,
+        ),
+    ),
+    fields=Fields(unit=unit_of(_ECU_POWER), fixed_color="orange"),
+)
+
+
+def _inverters_on() -> str:
+    """One series that is named "7 / 8"; its value is the share that is on."""
+    online = now(_ONLINE)
+    on = f'count_values("on", sum({online}))'
+    of = f'count_values("of", count({online}))'
+    counted = f'label_join({on} * on () group_left (of) {of}, "shown", " / ", "on", "of")'
+    return f"{counted} * on () group_left () avg({online})"
+
+
+_INVERTERS_ON: Final = Stat(
+    id=4,
+    title="Inverters on, now",
+    description="How many of the known inverters answered the ECU in its last round. By day all "
+    "of them should be on; at night all sleep, and dusk and dawn lie between. One that is missing "
+    "at noon has lost its radio link, its breaker or itself: see the dashboard of inverters.",
+    width=4,
+    shown="name",
+    targets=(Promql(expr=_inverters_on(), legend="{{shown}}", instant=True),),
+    fields=Fields(
+        unit="percentunit",
+        color="thresholds",
+        thresholds=(Threshold(None, "blue"), Threshold(0.001, "orange"), Threshold(1, "green")),
+    ),
+)
+
+
+def _age() -> str:
+    """Seconds since the newest round was first seen; goes on when the exporter is gone."""
+    series = selected(_AGE)
+    seen = f"max_over_time((timestamp({series}) - {series})[1d:1m])"
+    return f"max(time() - {one_of_each(_AGE, seen)})"
+
+
+_DATA_AGE: Final = Stat(
+    id=5,
+    title="Age of the data now",
+    description="Since when no ECU has shown a new round; the oldest, with several ECUs. By day "
+    "up to five or six minutes are normal. At night many ECUs rest, and hours are fine.",
+    width=4,
+    targets=(Promql(expr=_age(), instant=True),),
+    fields=Fields(
+        unit=unit_of(_AGE),
+        color="thresholds",
+        thresholds=(Threshold(None, "green"), Threshold(_STALE_SECONDS, "blue")),
+    ),
+)
+
+_ALERTS: Final = Stat(
+    id=6,
+    title="Alerts now",
+    description="How many alerts of the exporter's rules are firing. It says none as well while "
+    "Prometheus has not been given these rules.",
+    width=4,
+    targets=(Promql(expr='count(ALERTS{alertname=~"Aps.+", alertstate="firing"})', instant=True),),
+    fields=Fields(
+        unit="none",
+        color="thresholds",
+        thresholds=(Threshold(None, "green"), Threshold(1, "red")),
+        absent="none",
+    ),
+)
+
+_POWER_TODAY: Final = TimeSeries(
+    id=7,
+    title="Power today, and yesterday",
+    description="What each inverter makes, one on top of the other: the upper edge is the whole "
+    "roof. The dashed line is the whole roof at the same time yesterday. Night, and time in which "
+    "nothing was heard, stay empty.",
+    width=24,
+    height=10,
+    time_from="now/d",
+    stacked=True,
+    targets=(
+        Promql(expr=over_time(_INVERTER_POWER), legend="{{inverter}}", min_step="1m"),
+        Promql(
+            expr=f"sum({over_time(_INVERTER_POWER, before='1d')})",
+            legend="yesterday",
+            min_step="1m",
+        ),
+    ),
+    fields=Fields(
+        unit=unit_of(_INVERTER_POWER),
+        least=0,
+        overrides=(
+            by_query(
+                "B",
+                {
+                    "color": {"mode": "fixed", "fixedColor": "text"},
+                    "custom.stacking": {"mode": "none", "group": "yesterday"},
+                    "custom.fillOpacity": 0,
+                    "custom.lineStyle": {"fill": "dash", "dash": [8, 6]},
+                },
+            ),
+        ),
+    ),
+)
+
+_PER_DAY: Final = TimeSeries(
+    id=8,
+    title="Energy per day, 30 days",
+    description="What each day brought, midnight to midnight by your browser's clock, by the "
+    "lifetime counter or by power, whichever says more. The last bar is today so far. Days before "
+    "the exporter ran are missing.",
+    width=12,
+    height=10,
+    time_from="now-30d/d",
+    bars=True,
+    stacked=True,
+    targets=(
+        Promql(
+            expr=watt_hours(ecu_joules("1d", " offset -1d")), legend="ECU {{ecu}}", min_step="1d"
+        ),
+    ),
+    fields=Fields(unit=unit_of(_DAY_ENERGY), decimals=1, least=0),
+)
+
+
+def _padded(vector: str, label: str) -> str:
+    """With a 0 before a single digit: Grafana sorts these labels as text."""
+    return f'label_replace({vector}, "{label}", "0$1", "{label}", "([0-9])")'
+
+
+def _or_instead(vector: str, label: str, instead: str) -> str:
+    """With another label's value where this one is empty."""
+    both = f'label_join({vector}, "both", ";", "{label}", "{instead}")'
+    return f'label_replace({both}, "{label}", "$1", "both", ";(.+)")'
+
+
+def _roof() -> str:
+    """Channels with the row and column of their cell; without a place: inverter and channel."""
+    placed = with_panel(now(_CHANNEL_POWER), "array", "row", "column")
+    row = _padded(f"({placed})", "row")
+    in_array = f'label_join({row}, "place", " ", "array", "row")'
+    known = f'label_replace({in_array}, "row", "$1", "place", "(.+ .+)")'
+    cells = _or_instead(
+        _or_instead(_padded(known, "column"), "row", "inverter"), "column", "channel"
+    )
+    return f"max by (row, column, {CHANNEL}) ({cells})"
+
+
+_MATRIX_CORNER: Final = r"row\column"
+
+_ROOF: Final = Table(
+    id=9,
+    title="The roof now",
+    description="What each panel makes, where it lies: rows and columns are those of the panels "
+    "file. Without one, a row is an inverter and a column one of its inputs. Red is the least of "
+    "the moment and green the most: look for one cell that differs from its neighbours.",
+    width=12,
+    height=10,
+    colored_cells=True,
+    targets=(Promql(expr=_roof(), instant=True, shape="table"),),
+    transformations=(
+        sort_by("column"),
+        grouping_to_matrix("column", "row", "Value"),
+        sort_by(_MATRIX_CORNER),
+        organize((_MATRIX_CORNER,), {_MATRIX_CORNER: "Row"}),
+    ),
+    fields=Fields(
+        unit=unit_of(_CHANNEL_POWER),
+        least=0,
+        color="continuous-RdYlGr",
+        overrides=(by_name("Row", {"custom.cellOptions": {"type": "auto"}, "custom.width": 150}),),
+    ),
+)
+
+OVERVIEW: Final = Dashboard(
+    uid="aps-overview",
+    title="APsystems overview",
+    description="Is my roof fine, and what did it make?",
+    variables=PROMETHEUS_CHOICES,
+    rows=(
+        (_POWER_NOW, _TODAY, _PEAK, _INVERTERS_ON, _DATA_AGE, _ALERTS),
+        (_POWER_TODAY,),
+        (_PER_DAY, _ROOF),
+    ),
+    time_from="now/d",
+)
