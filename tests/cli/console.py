@@ -57,6 +57,15 @@ class Running:
             time.sleep(_POLL_SECONDS)
         raise AssertionError(f"{pattern} never came; what came: {self.output}")
 
+    def wait_until_it_takes_sigterm(self) -> None:
+        """Until there is a handler for SIGTERM; needs Linux's /proc."""
+        status = Path(f"/proc/{self.process.pid}/status")
+        caught = 0
+        while not caught >> (signal.SIGTERM - 1) & 1:
+            assert self.process.poll() is None, self.output
+            caught = int(status.read_text(encoding="ascii").partition("SigCgt:")[2].split()[0], 16)
+            time.sleep(0.001)
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
         """The exit status, and how many seconds it took."""
         began = time.monotonic()

@@ -50,13 +50,6 @@ def _stops_well(running: Running, number: signal.Signals = signal.SIGTERM) -> No
     assert [word for word in ("Traceback", "Warning", "never") if word in running.output] == []
 
 
-def _takes_sigterm(pid: int) -> bool:
-    """Whether the process has a handler for SIGTERM."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    caught = int(status.partition("SigCgt:")[2].split()[0], base=16)
-    return bool(caught >> (signal.SIGTERM - 1) & 1)
-
-
 @pytest.fixture(scope="module")
 def silent() -> Iterator[str]:
     """The address of something that takes connections and says nothing."""
@@ -204,8 +197,7 @@ def test_sigterm_ends_well_from_the_moment_it_is_taken(
     command: tuple[str, ...], milliseconds: int, start: Start
 ) -> None:
     begun = start(*command)
-    while not _takes_sigterm(begun.process.pid):
-        time.sleep(0.001)
+    begun.wait_until_it_takes_sigterm()
     time.sleep(milliseconds / 1_000)
     _stops_well(begun)
 
