@@ -35,6 +35,8 @@ from aps_exporter.errors import (
     SpoolUnavailableError,
     StateUnavailableError,
 )
+from aps_exporter.panels import Panels
+from aps_exporter.panels_in_force import PanelsInForce
 from aps_exporter.readings import ExporterStatus, Snapshot
 from aps_exporter.schedule import RoundSchedule
 from aps_exporter.sinks.prometheus import EcuCollector
@@ -58,15 +60,26 @@ def build_caches(  # noqa: PLR0913 - each is one thing they share
     *,
     take_round: Callable[[Snapshot], None] | None = None,
     jitter: Callable[[], float] | None = None,
+    panels: Callable[[], Panels] | None = None,
 ) -> tuple[EcuCache, ...]:
-    """A cache for each target; `jitter` gives a number from -1 to 1, None for any."""
+    """A cache for each target; `jitter` gives a number from -1 to 1, None for any.
+
+    `panels` gives the panels of the moment; None for those of the configuration.
+    """
     claims = EcuClaims()
 
     def count_internal_error(task: str) -> None:
         internal_errors[task] += 1
 
     def beliefs(target: Target, ecu: str, memory: EcuMemory | None) -> EcuBeliefs:
-        return EcuBeliefs(target.name, ecu, config.timezone, config.stale_after, memory)
+        return EcuBeliefs(
+            target.name,
+            ecu,
+            config.timezone,
+            config.stale_after,
+            memory,
+            panels=panels or (lambda: config.panels),
+        )
 
     return tuple(
         EcuCache(
@@ -158,14 +171,23 @@ async def running_exporter(
     """The exporter, serving until the context ends. Gives the port it listens on.
 
     `on_timer` reads each round as it comes, not only when somebody scrapes; with a pusher that is
-    always so.
+    always so. On SIGHUP the panels file is read again.
 
     Raises:
         CannotListenError: the address is taken, or not this machine's.
     """
     internal_errors = Counter({REFRESH_TASK: 0})
-    take_round = None if pusher is None else pusher.take
-    caches = build_caches(config, clock, state, internal_errors, take_round=take_round)
+    panels = PanelsInForce(config.panels_file, len(config.targets))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, panels.ask_to_reload)
+
+    def take_round(snapshot: Snapshot) -> None:
+        panels.take(snapshot)
+        if pusher is not None:
+            pusher.take(snapshot)
+
+    caches = build_caches(
+        config, clock, state, internal_errors, take_round=take_round, panels=panels.now
+    )
     status = exporter_status(internal_errors)
     collector = EcuCollector(caches, lambda: status, None if pusher is None else pusher.status)
     registry = CollectorRegistry(auto_describe=True)
@@ -181,7 +203,8 @@ async def running_exporter(
         port = await _listen(runner, config.listen)
         for cache in caches:
             cache.start_if_due()
-        async with beside(*(cache.keep_refreshing() for cache in timed)):
+        refreshing = (cache.keep_refreshing() for cache in timed)
+        async with beside(panels.keep_reloading(), *refreshing):
             yield port
     finally:
         await runner.cleanup()

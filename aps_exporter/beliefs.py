@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Final
@@ -12,6 +12,7 @@ from aps_exporter.ecu.models import ecu_model
 from aps_exporter.ecu_memory import EcuMemory
 from aps_exporter.energy import EnergyAccount
 from aps_exporter.inverter_beliefs import Believed, InverterBelief, believe, fresh
+from aps_exporter.panels import NO_PANELS, Panels
 from aps_exporter.plausibility import LIKELY_CHANNEL_WATTS, LifetimeCounter
 from aps_exporter.readings import (
     EcuReading,
@@ -45,20 +46,26 @@ class EcuBeliefs:
     All `at` are seconds on one monotonic clock; all `now` are wall-clock time in UTC.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one thing that beliefs stand on
         self,
         target: str,
         ecu: str,
         zone: ZoneInfo | None,
         stale_after: float,
         memory: EcuMemory | None = None,
+        *,
+        panels: Callable[[], Panels] = lambda: NO_PANELS,
     ) -> None:
-        """`zone` is the configured one; `memory` is what was remembered of this ECU."""
+        """`zone` is the configured one; `memory` is what was remembered of this ECU.
+
+        `panels` gives what the owner says of panels at the moment.
+        """
         memory = memory or EcuMemory()
         self.ecu = ecu
         self._rejected: Counter[str] = Counter()
         self._target = target
         self._stale_after = stale_after
+        self._panels = panels
         self._times = RoundTimes(target, zone, memory.round_times)
         self._lifetime = LifetimeCounter(memory.lifetime)
         self._energy = EnergyAccount(memory.energy)
@@ -173,6 +180,7 @@ class EcuBeliefs:
                 self._energy.day_joules(self._day_told(now, heard_since)) if has_info else None
             ),
             inverters=inverters,
+            panels=self._panels(),
             channel_energy_joules={
                 (inverter.inverter, channel.channel): self._energy.channel_joules(
                     (inverter.inverter, channel.channel)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from aps_exporter.panels import Channel
+
 MOST_PERIODS_BETWEEN_ROUNDS: Final = 2.1
 """A gap of more than two periods counts as nothing; rounds are not punctual to the second."""
 
@@ -17,9 +19,6 @@ longer than the nights where most people live, shorter than a night with a day b
 
 MOST_CHANNELS_REMEMBERED: Final = 8_000
 """An honest ECU has some hundred; and a reply holds at most 4,400."""
-
-Channel = tuple[str, int]
-"""Inverter serial, and channel of it."""
 
 
 @dataclass(frozen=True, slots=True)

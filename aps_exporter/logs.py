@@ -19,7 +19,7 @@ _PLAIN_ATTRIBUTES: Final = frozenset(
     (*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName")
 )
 _LEVEL_NAMES: Final = {"WARNING": "warn", "CRITICAL": "error"}
-_CAUSE_FIELDS: Final = ("target", "query", "reason")
+_CAUSE_FIELDS: Final = ("target", "query", "reason", "reload")
 
 
 def set_up_logging(level: str, log_format: LogFormat, clock: Clock) -> None:

@@ -10,6 +10,7 @@ from datetime import date, datetime, time
 from typing import Final, Literal, NewType
 
 from aps_exporter.errors import FailureReason, SinkFailure
+from aps_exporter.panels import Panels
 
 JOULES_PER_KWH: Final = 3_600_000
 
@@ -138,6 +139,7 @@ class Snapshot:
         day_energy_joules: since local midnight; None on a day not seen from its midnight.
         channel_energy_joules: power integrated, by inverter serial and channel.
         inverters: the newest round, with the values that are believed.
+        panels: what the owner says of panels, those of other ECUs too.
         signal: by inverter serial, online inverters only; None when none is known.
         measured_at: when the newest round was stamped, in UTC.
         last_ema_contact: in UTC.
@@ -158,6 +160,7 @@ class Snapshot:
     integrated_energy_joules: float
     day_energy_joules: float | None
     inverters: tuple[InverterReading, ...]
+    panels: Panels
     channel_energy_joules: Mapping[tuple[str, int], float]
     signal: Mapping[str, float] | None
     measured_at: datetime | None

@@ -14,6 +14,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse
 
+from aps_exporter.panels import Panel
 from aps_exporter.readings import InfluxdbStatus
 from tests.exporter import registry_of
 from tests.virtual_time import in_virtual_time
@@ -45,6 +46,7 @@ aps_inverter_grid_frequency_hertz         gauge    ecu inverter
 aps_inverter_grid_voltage_volts           gauge    ecu inverter phase
 aps_inverter_signal_strength_ratio        gauge    ecu inverter
 aps_channel_info                          info     ecu inverter channel panel array row column
+aps_channel_rated_watts                   gauge    ecu inverter channel
 aps_channel_power_watts                   gauge    ecu inverter channel
 aps_channel_integrated_energy_joules_total counter ecu inverter channel
 aps_up                                    gauge    target
@@ -95,9 +97,13 @@ def _contract() -> dict[str, tuple[str, tuple[str, ...]]]:
 
 
 async def _families(text: bool) -> list[Family]:  # noqa: FBT001 - one private choice
-    """What an exporter shows that has seen midnight, every inverter type and an unknown row."""
+    """What an exporter shows that has seen midnight, every inverter type and an unknown row.
+
+    One panel has a rated power.
+    """
     kinds = "qs1:1,ds3:1,ds3-h:1,yc600:1,yc1000:1,qt2:1"
     async with world(inverters=kinds, start=BEFORE_MIDNIGHT) as w:
+        w.panels = {("802000000001", 1): Panel(rated_watts=400)}
         ids = w.simulated.ecu.encode()
         raw = w.simulated.reply_to(b"APS1100280002" + ids + b"END\n") or b""
         rows = raw[17:19], raw[19:-4]
@@ -158,6 +164,7 @@ def test_help_starts_with_apsystems_and_says_which_numbers_are_cached(
     for family in families:
         assert family.documentation.startswith("APsystems ")
         measured = family.name.endswith(("_watts", "_joules", "_celsius", "_hertz", "_volts"))
+        measured &= family.name != "aps_channel_rated_watts"  # the owner's word
         assert ("cached, refreshed about every 300 s" in family.documentation) or not measured
 
 

@@ -15,6 +15,7 @@ from aps_exporter.clock import ScaledClock
 from aps_exporter.ecu.client import EcuClient
 from aps_exporter.ecu_claims import EcuClaims
 from aps_exporter.ecu_memory import EcuMemory
+from aps_exporter.panels import NO_PANELS, Panels
 from aps_exporter.readings import Snapshot
 from aps_exporter.schedule import RoundSchedule
 from aps_exporter.simulator.ecu import AnswersQueries, EcuModel, SimulatedEcu
@@ -88,6 +89,7 @@ class World:
         self.claims = EcuClaims()
         self.state = State()
         self.zone: ZoneInfo | None = None
+        self.panels: Panels = NO_PANELS
         self.clock_zone = clock_zone
         self.internal_errors: Counter[str] = Counter()
         self.port = 0
@@ -107,7 +109,9 @@ class World:
         take_round: Callable[[Snapshot], None] | None = None,
     ) -> EcuCache:
         def beliefs(ecu: str, memory: EcuMemory | None) -> EcuBeliefs:
-            return EcuBeliefs(target, ecu, self.zone, stale_after, memory)
+            return EcuBeliefs(
+                target, ecu, self.zone, stale_after, memory, panels=lambda: self.panels
+            )
 
         def count(task: str) -> None:
             self.internal_errors[task] += 1

@@ -104,6 +104,8 @@ def load(
                 said = _MASK if variable.hide_when_bad else shown[variable.name]
                 shown[variable.name] = said
                 faults.append(f"{source}={said}: expected {variable.accepts}")
+            except ConfigError as error:
+                faults += [f"{source}={shown[variable.name]}: {fault}" for fault in error.faults]
     warnings += _short_staleness(values)
     faults += _influxdb_faults(shown)
     warnings += _influxdb_warnings(shown)

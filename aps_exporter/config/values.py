@@ -6,6 +6,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from aps_exporter.logs import LogFormat
+from aps_exporter.panels import NO_PANELS, Panels
 
 InfluxdbApi = Literal["v1", "v2"]
 INFLUXDB_APIS: tuple[InfluxdbApi, ...] = ("v1", "v2")
@@ -48,6 +49,14 @@ class InfluxdbConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PanelsFile:
+    """What a file says of the panels."""
+
+    path: Path
+    panels: Panels
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All there is to configure; seconds where no unit is named."""
 
@@ -61,6 +70,12 @@ class Config:
     listen: ListenAddress
     metrics_path: str
     state_dir: Path
+    panels_file: PanelsFile | None
     influxdb: InfluxdbConfig | None
     log_level: str
     log_format: LogFormat
+
+    @property
+    def panels(self) -> Panels:
+        """What the panels file says; nothing without one."""
+        return NO_PANELS if self.panels_file is None else self.panels_file.panels

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from aps_exporter.config.panels_file import read_panels
 from aps_exporter.config.parsers import (
     one_of,
     parse_ecu_port,
@@ -18,7 +19,7 @@ from aps_exporter.config.parsers import (
     seconds,
     whole_number,
 )
-from aps_exporter.config.values import INFLUXDB_APIS
+from aps_exporter.config.values import INFLUXDB_APIS, PanelsFile
 from aps_exporter.logs import LOG_FORMATS, LOG_LEVELS
 
 ECU_PORT: Final = 8899
@@ -30,6 +31,11 @@ def _not_yet(text: str) -> object:
     raise ValueError(text)
 
 
+def _panels_file(text: str) -> PanelsFile:
+    path = Path(text)
+    return PanelsFile(path, read_panels(path))
+
+
 @dataclass(frozen=True, slots=True)
 class Variable:
     """One variable of the environment.
@@ -37,6 +43,7 @@ class Variable:
     Attributes:
         about: for the README.
         accepts: what a good value looks like, for the message about a bad one.
+        parse: a ValueError means that the value is none, a ConfigError says what is wrong with it.
         field: which field of Config it fills (`influxdb.url`: which of InfluxdbConfig); None while
             its feature is not there yet.
         flag: the command-line flag that wins over it.
@@ -152,6 +159,14 @@ VARIABLES: Final = (
         field="state_dir",
     ),
     Variable(
+        "APS_PANELS_FILE",
+        "names and places of panels, in TOML: see Name your panels. Read at the start, and again "
+        "on SIGHUP",
+        "a TOML file",
+        _panels_file,
+        field="panels_file",
+    ),
+    Variable(
         "APS_LOG_LEVEL",
         "`debug`, `info`, `warn` or `error`",
         "debug, info, warn or error",
@@ -169,7 +184,6 @@ VARIABLES: Final = (
         field="log_format",
         flag="--log.format",
     ),
-    _later("APS_PANELS_FILE", "names and places of panels"),
     _later("APS_WEB_CONFIG_FILE", "TLS and passwords", flag="--web.config.file"),
     Variable(
         "APS_INFLUXDB_URL",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, get_args
 
 from aps_exporter.metrics.metric import InfluxdbField, Metric, Sample, timestamp
+from aps_exporter.panels import UNTOLD, Channel, Panel
 from aps_exporter.readings import (
     JOULES_PER_KWH,
     ChannelReading,
@@ -38,14 +39,18 @@ def _of_phases(
     ]
 
 
-def _of_channels(
-    read: Callable[[ChannelReading], float | None],
-) -> Callable[[Snapshot], Iterable[Sample]]:
-    return lambda snapshot: [
-        ((snapshot.ecu, inverter.inverter, str(channel.channel)), read(channel))
-        for inverter in snapshot.inverters
-        for channel in inverter.channels
-    ]
+def _used_channels(snapshot: Snapshot) -> Iterator[tuple[Channel, ChannelReading, Panel]]:
+    for inverter in snapshot.inverters:
+        for reading in inverter.channels:
+            channel = inverter.inverter, reading.channel
+            panel = snapshot.panels.get(channel, UNTOLD)
+            if not panel.unused:
+                yield channel, reading, panel
+
+
+def _channel_labels(snapshot: Snapshot, channel: Channel) -> tuple[str, str, str]:
+    inverter, number = channel
+    return snapshot.ecu, inverter, str(number)
 
 
 def _ecu_info(snapshot: Snapshot) -> Iterator[Sample]:
@@ -60,16 +65,26 @@ def _inverter_info(snapshot: Snapshot) -> Iterator[Sample]:
 
 
 def _channel_info(snapshot: Snapshot) -> Iterator[Sample]:
-    for inverter in snapshot.inverters:
-        for channel in inverter.channels:
-            panel = f"{inverter.inverter}/{channel.channel}"
-            place = (snapshot.ecu, inverter.inverter, str(channel.channel))
-            yield (*place, panel, "", "", ""), 1
+    for channel, _, panel in _used_channels(snapshot):
+        inverter, number = channel
+        row, column = ("" if place is None else str(place) for place in (panel.row, panel.column))
+        labels = (panel.name or f"{inverter}/{number}", panel.array or "", row, column)
+        yield (*_channel_labels(snapshot, channel), *labels), 1
+
+
+def _channel_rated_watts(snapshot: Snapshot) -> Iterator[Sample]:
+    for channel, _, panel in _used_channels(snapshot):
+        yield _channel_labels(snapshot, channel), panel.rated_watts
+
+
+def _channel_power(snapshot: Snapshot) -> Iterator[Sample]:
+    for channel, reading, _ in _used_channels(snapshot):
+        yield _channel_labels(snapshot, channel), reading.power_watts
 
 
 def _channel_energy(snapshot: Snapshot) -> Iterator[Sample]:
-    for (inverter, channel), joules in snapshot.channel_energy_joules.items():
-        yield (snapshot.ecu, inverter, str(channel)), joules
+    for channel, _, _ in _used_channels(snapshot):
+        yield _channel_labels(snapshot, channel), snapshot.channel_energy_joules.get(channel)
 
 
 def _last_seen(snapshot: Snapshot) -> Iterator[Sample]:
@@ -261,16 +276,22 @@ ECU_METRICS: Final[tuple[Metric[Snapshot], ...]] = (
     ),
     Metric(
         "aps_channel_info",
-        "APsystems channel (a panel input) and the panel on it.",
+        "APsystems channel (a panel input) and the panel on it, by the panels file.",
         ("ecu", "inverter", "channel", "panel", "array", "row", "column"),
         _channel_info,
         "info",
     ),
     Metric(
+        "aps_channel_rated_watts",
+        "APsystems channel: rated power of the panel on it, by the panels file.",
+        ("ecu", "inverter", "channel"),
+        _channel_rated_watts,
+    ),
+    Metric(
         "aps_channel_power_watts",
         f"APsystems channel power, as the ECU reports it, {_CACHED}",
         ("ecu", "inverter", "channel"),
-        _of_channels(lambda channel: channel.power_watts),
+        _channel_power,
         influxdb=InfluxdbField("aps_channel", "power_watts"),
     ),
     Metric(

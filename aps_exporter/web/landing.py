@@ -9,6 +9,7 @@ from typing import Final
 from aps_exporter import __version__
 from aps_exporter.explanations import EXPLANATIONS
 from aps_exporter.json_forms import kwh
+from aps_exporter.panels import UNTOLD, Panels
 from aps_exporter.readings import EcuStatus, InverterReading, QueryFailure, Snapshot
 
 NOTHING: Final = "&ndash;"
@@ -81,14 +82,18 @@ def _inverters(snapshot: Snapshot) -> str:
         return ""
     signal = snapshot.signal or {}
     rows = "".join(
-        _inverter(inverter, signal.get(inverter.inverter)) for inverter in snapshot.inverters
+        _inverter(inverter, signal.get(inverter.inverter), snapshot.panels)
+        for inverter in snapshot.inverters
     )
     head = "".join(f"<th>{column}</th>" for column in COLUMNS)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _inverter(inverter: InverterReading, signal: float | None) -> str:
-    channels = " + ".join(_number(c.power_watts) for c in inverter.channels)
+def _inverter(inverter: InverterReading, signal: float | None, panels: Panels) -> str:
+    channels = " + ".join(
+        _named(_number(c.power_watts), panels.get((inverter.inverter, c.channel), UNTOLD).name)
+        for c in inverter.channels
+    )
     volts = " / ".join(_number(phase.voltage_volts) for phase in inverter.phases)
     online = bool(inverter.online)
     cells = (
@@ -105,6 +110,11 @@ def _inverter(inverter: InverterReading, signal: float | None) -> str:
         for column, cell in zip(COLUMNS, cells, strict=True)
     )
     return f"<tr{'' if online else ' class=offline'}>{row}</tr>"
+
+
+def _named(shown: str, panel: str | None) -> str:
+    """What a channel shows, with the name of its panel for whoever points at it."""
+    return shown if panel is None else f'<abbr title="{escape(panel)}">{shown}</abbr>'
 
 
 def _number(value: float | None, unit: str = "") -> str:

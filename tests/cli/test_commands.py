@@ -91,6 +91,7 @@ def test_config_prints_the_effective_configuration() -> None:
         "APS_LISTEN_ADDRESS": ":10899",
         "APS_METRICS_PATH": "/metrics",
         "APS_STATE_DIR": "./aps-exporter-state",
+        "APS_PANELS_FILE": "",
         "APS_LOG_LEVEL": "info",
         "APS_LOG_FORMAT": "logfmt",
         "APS_INFLUXDB_URL": "",

@@ -21,6 +21,7 @@ DEFAULTS = Config(
     listen=ListenAddress(None, 10899),
     metrics_path="/metrics",
     state_dir=Path("aps-exporter-state"),
+    panels_file=None,
     influxdb=None,
     log_level="info",
     log_format="logfmt",

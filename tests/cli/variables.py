@@ -62,7 +62,7 @@ BAD: Final = {
     ("APS_INFLUXDB_SPOOL_MAX_MIB", "whole number from 1 to"): ["0", "-1", "1.5", "1e3", "256MiB"],
 }
 
-LATER: Final = ["APS_PANELS_FILE", "APS_WEB_CONFIG_FILE"]
+LATER: Final = ["APS_WEB_CONFIG_FILE"]
 
 SECRETS: Final = ["APS_INFLUXDB_TOKEN", "APS_INFLUXDB_PASSWORD"]
 
