@@ -160,25 +160,25 @@ async def running_pusher(config: Config, clock: Clock) -> AsyncIterator["Influxd
 
 
 @asynccontextmanager
-async def running_exporter(
+async def running_exporter(  # noqa: PLR0913 - each is one thing that the exporter stands on
     config: Config,
     clock: Clock,
     state: State,
     *,
     pusher: "InfluxdbPusher | None" = None,
     on_timer: bool = False,
+    panels: PanelsInForce | None = None,
 ) -> AsyncIterator[int]:
     """The exporter, serving until the context ends. Gives the port it listens on.
 
     `on_timer` reads each round as it comes, not only when somebody scrapes; with a pusher that is
-    always so. On SIGHUP the panels file is read again.
+    always so. `panels` are given by whoever has them read again.
 
     Raises:
         CannotListenError: the address is taken, or not this machine's.
     """
     internal_errors = Counter({REFRESH_TASK: 0})
-    panels = PanelsInForce(config.panels_file, len(config.targets))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, panels.ask_to_reload)
+    panels = panels or PanelsInForce.of(config)
 
     def take_round(snapshot: Snapshot) -> None:
         panels.take(snapshot)
@@ -230,13 +230,15 @@ async def beside(*coroutines: Coroutine[None, None, None]) -> AsyncIterator[None
 
 
 async def serve(config: Config) -> None:
-    """Run the exporter until SIGTERM or SIGINT."""
+    """Run the exporter until SIGTERM or SIGINT; on SIGHUP the panels file is read again."""
     stop = _stop_signal()
+    panels = PanelsInForce.of(config)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, panels.ask_to_reload)
     clock = RealClock()
     async with (
         kept_state(config) as state,
         running_pusher(config, clock) as pusher,
-        running_exporter(config, clock, state, pusher=pusher) as port,
+        running_exporter(config, clock, state, pusher=pusher, panels=panels) as port,
     ):
         logger.info(
             "listening",

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import Final
 
-from aps_exporter.config import PanelsFile, read_panels
+from aps_exporter.config import Config, PanelsFile, read_panels
 from aps_exporter.errors import ConfigError
 from aps_exporter.panels import NO_PANELS, Channel, Panels
 from aps_exporter.readings import Snapshot
@@ -29,6 +29,11 @@ class PanelsInForce:
         self._reloads = 0
         self._listed: dict[str, dict[str, set[int]]] = {}
         self._compared: Panels = NO_PANELS
+
+    @classmethod
+    def of(cls, config: Config) -> "PanelsInForce":
+        """As configured."""
+        return cls(config.panels_file, len(config.targets))
 
     def now(self) -> Panels:
         """The panels at this moment."""

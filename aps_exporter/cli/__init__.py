@@ -20,7 +20,7 @@ EXIT_INTERRUPTED: Final = 130
 _COMMANDS_THAT_RUN_ON: Final = tuple(
     f"{__name__}.{function}" for function in ("serve:serve", "simulate:demo", "simulate:simulate")
 )
-_COMMANDS_THAT_RELOAD: Final = _COMMANDS_THAT_RUN_ON[:2]
+_COMMAND_THAT_RELOADS: Final = _COMMANDS_THAT_RUN_ON[0]
 _TOP_LEVEL_FLAGS: Final = ("-h", "--help", "--version")
 
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in _TOP_LEVEL_FLAGS):
         arguments.insert(0, "serve")
     options = _parser().parse_args(arguments)
-    if options.command in _COMMANDS_THAT_RELOAD:
+    if options.command == _COMMAND_THAT_RELOADS:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing was read yet that could be old
     if options.command in _COMMANDS_THAT_RUN_ON and getattr(options, "history", None) is None:
         # Until the command takes the signal itself there is nothing to clean up. An exception

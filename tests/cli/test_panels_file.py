@@ -133,10 +133,8 @@ def test_bad_file_changes_nothing_and_each_sighup_is_answered(
     assert TRACEBACK not in serve.output
 
 
-@pytest.mark.parametrize("command", ["serve", "demo"])
-def test_sighup_without_a_file_is_noted_and_nothing_else(command: str, start: Start) -> None:
-    hosts = ["127.0.0.1:1"] if command == "serve" else []
-    begun = start(command, *LISTEN, *hosts)
+def test_sighup_without_a_file_is_noted_and_nothing_else(start: Start) -> None:
+    begun = start("serve", *LISTEN, "127.0.0.1:1")
     address = begun.address
     line = _hang_up(begun, "SIGHUP: there is nothing to read again")
     assert "APS_PANELS_FILE is not set" in line
@@ -146,16 +144,21 @@ def test_sighup_without_a_file_is_noted_and_nothing_else(command: str, start: St
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
-@pytest.mark.parametrize("command", ["serve", "demo"])
-def test_sighup_during_the_start_ends_nothing(command: str, start: Start) -> None:
-    hosts = ["127.0.0.1:1"] if command == "serve" else []
-    begun = start(command, *LISTEN, *hosts)
+def test_sighup_during_the_start_ends_nothing(start: Start) -> None:
+    begun = start("serve", *LISTEN, "127.0.0.1:1")
     begun.wait_until_it_takes_sigterm()
-    while "address=" not in begun.output and "http://" not in begun.output:
+    while "address=" not in begun.output:
         begun.process.send_signal(signal.SIGHUP)
         time.sleep(0.001)
         assert begun.process.poll() is None
     assert get(begun.address, "/-/healthy")[0] == 200
+
+
+def test_the_demo_ends_with_its_terminal(start: Start) -> None:
+    demo = start("demo", *LISTEN)
+    assert get(demo.address, "/-/healthy")[0] == 200
+    demo.process.send_signal(signal.SIGHUP)
+    assert demo.process.wait(timeout=5) == -signal.SIGHUP
 
 
 def test_entries_that_no_ecu_lists_are_named_after_each_reading(
