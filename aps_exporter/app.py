@@ -41,6 +41,7 @@ from aps_exporter.readings import ExporterStatus, Snapshot
 from aps_exporter.schedule import RoundSchedule
 from aps_exporter.sinks.prometheus import EcuCollector
 from aps_exporter.state import State, open_state
+from aps_exporter.turns import Turn, Turns, always
 from aps_exporter.web.routes import create_web_app
 
 if TYPE_CHECKING:
@@ -61,10 +62,12 @@ def build_caches(  # noqa: PLR0913 - each is one thing they share
     take_round: Callable[[Snapshot], None] | None = None,
     jitter: Callable[[], float] | None = None,
     panels: Callable[[], Panels] | None = None,
+    turn: Turn = always,
 ) -> tuple[EcuCache, ...]:
-    """A cache for each target; `jitter` gives a number from -1 to 1, None for any.
+    """A cache for each target; they ask when it is their `turn`.
 
-    `panels` gives the panels of the moment; None for those of the configuration.
+    `jitter` gives a number from -1 to 1, None for any; `panels` gives the panels of the moment, None
+    for those of the configuration.
     """
     claims = EcuClaims()
 
@@ -91,6 +94,7 @@ def build_caches(  # noqa: PLR0913 - each is one thing they share
             claims=claims,
             state=state,
             pause=config.ecu_pause,
+            turn=turn,
             count_internal_error=count_internal_error,
             take_round=take_round,
         )
@@ -166,13 +170,15 @@ async def running_exporter(  # noqa: PLR0913 - each is one thing that the export
     state: State,
     *,
     pusher: "InfluxdbPusher | None" = None,
+    turn: Turn = always,
     on_timer: bool = False,
     panels: PanelsInForce | None = None,
 ) -> AsyncIterator[int]:
     """The exporter, serving until the context ends. Gives the port it listens on.
 
     `on_timer` reads each round as it comes, not only when somebody scrapes; with a pusher that is
-    always so. `panels` are given by whoever has them read again.
+    always so. ECUs are asked when it is the exporter's `turn`. `panels` are given by whoever has
+    them read again.
 
     Raises:
         CannotListenError: the address is taken, or not this machine's.
@@ -186,7 +192,13 @@ async def running_exporter(  # noqa: PLR0913 - each is one thing that the export
             pusher.take(snapshot)
 
     caches = build_caches(
-        config, clock, state, internal_errors, take_round=take_round, panels=panels.now
+        config,
+        clock,
+        state,
+        internal_errors,
+        take_round=take_round,
+        panels=panels.now,
+        turn=turn,
     )
     status = exporter_status(internal_errors)
     collector = EcuCollector(caches, lambda: status, None if pusher is None else pusher.status)
@@ -235,10 +247,13 @@ async def serve(config: Config) -> None:
     panels = PanelsInForce.of(config)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, panels.ask_to_reload)
     clock = RealClock()
+    turns = Turns(config.state_dir, clock)
     async with (
         kept_state(config) as state,
         running_pusher(config, clock) as pusher,
-        running_exporter(config, clock, state, pusher=pusher, panels=panels) as port,
+        running_exporter(
+            config, clock, state, pusher=pusher, turn=turns.of_refresh, panels=panels
+        ) as port,
     ):
         logger.info(
             "listening",

@@ -30,6 +30,7 @@ from aps_exporter.readings import (
 from aps_exporter.schedule import RoundSchedule
 from aps_exporter.state import State
 from aps_exporter.target_record import TargetRecord
+from aps_exporter.turns import Turn
 
 logger = logging.getLogger(__name__)
 
@@ -78,13 +79,14 @@ class EcuCache:
         claims: EcuClaims,
         state: State,
         pause: float,
+        turn: Turn,
         count_internal_error: Callable[[str], None],
         take_round: Callable[[Snapshot], None] | None = None,
     ) -> None:
         """`new_beliefs` takes an ECU id and what is remembered of it; `pause` is in seconds.
 
-        `take_round` is called once for each new round, with nothing in it that was not heard along
-        with that round.
+        Queries are sent in a `turn` only. `take_round` is called once for each new round, with
+        nothing in it that was not heard along with that round.
         """
         self.target = target
         self._client = client
@@ -94,6 +96,7 @@ class EcuCache:
         self._claims = claims
         self._state = state
         self._pause = pause
+        self._turn = turn
         self._count_internal_error = count_internal_error
         self._take_round = take_round
         self._schedule = new_schedule()
@@ -210,12 +213,12 @@ class EcuCache:
     async def _ask_and_retry(self, refresh: _Refresh, began: float) -> None:
         whole = began >= self._schedule.ask_all_at
         wanted = [*REFRESH_QUERIES] if whole else self._record.unanswered
-        answered, pending = await self._ask_each(wanted)
+        answered, pending = await self._ask_each_in_turn(wanted)
         if pending and not self._stopped:
             self._failing = True
             self._first_answers_are_in(refresh)
             await self._clock.sleep(RETRY_SECONDS)
-            answered_at_last, pending = await self._ask_each(pending)
+            answered_at_last, pending = await self._ask_each_in_turn(pending)
             answered += answered_at_last
         self._conclude(answered, pending, whole=whole)
 
@@ -240,6 +243,10 @@ class EcuCache:
         self._failing = False
         self._record.all_well()
         self._schedule.answered()
+
+    async def _ask_each_in_turn(self, wanted: list[str]) -> tuple[list[str], list[str]]:
+        async with self._turn():
+            return await self._ask_each(wanted)
 
     async def _ask_each(self, wanted: list[str]) -> tuple[list[str], list[str]]:
         """Ask these queries one after the other; which answered, and which are still wanted.

@@ -25,9 +25,16 @@ from aps_exporter.simulator.faults import Fault
 from aps_exporter.simulator.plant import plant_inverters
 from aps_exporter.simulator.script import parse_script
 from aps_exporter.state import State
+from aps_exporter.turns import Turn, always
 
 START = datetime(2026, 6, 1, 8, 0, 20, tzinfo=UTC)
-QUERY_OF = {b"0001": "info", b"0002": "inverters", b"0030": "signal"}
+QUERY_OF = {
+    b"0001": "info",
+    b"0002": "inverters",
+    b"0030": "signal",
+    b"0003": "power_of_day",
+    b"0004": "energy_of_period",
+}
 
 
 @dataclass
@@ -107,6 +114,7 @@ class World:
         timeout: float = 10,
         stale_after: float = 900,
         take_round: Callable[[Snapshot], None] | None = None,
+        turn: Turn = always,
     ) -> EcuCache:
         def beliefs(ecu: str, memory: EcuMemory | None) -> EcuBeliefs:
             return EcuBeliefs(
@@ -125,6 +133,7 @@ class World:
             claims=self.claims,
             state=self.state,
             pause=0.5,
+            turn=turn,
             count_internal_error=count,
             take_round=take_round,
         )

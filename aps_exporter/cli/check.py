@@ -22,6 +22,7 @@ from aps_exporter.errors import ConfigError
 from aps_exporter.json_forms import kwh, snapshot_as_json
 from aps_exporter.readings import EcuStatus, InverterReading, Snapshot
 from aps_exporter.state import State
+from aps_exporter.turns import Turns
 
 
 def check(options: argparse.Namespace) -> int:
@@ -38,7 +39,9 @@ def check(options: argparse.Namespace) -> int:
     config = configure_for_one(options.host)
     for handler in logging.getLogger().handlers:
         handler.addFilter(_is_not_told_in_plain_words)
-    (reader,) = app.build_caches(config, RealClock(), State(), Counter())
+    clock = RealClock()
+    turn = Turns(config.state_dir, clock).of_refresh
+    (reader,) = app.build_caches(config, clock, State(), Counter(), turn=turn)
     asyncio.run(_ask(reader))
     status, snapshot = reader.status(), reader.snapshot()
     if options.json:
