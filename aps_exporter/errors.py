@@ -139,3 +139,19 @@ class DuplicateEcuError(QueryError):
             "duplicate", f"ECU {ecu} is read through target {target} already; remove one of the two"
         )
         self.ecu = ecu
+
+
+class HistoryLostError(ApsExporterError):
+    """An ECU does not answer for its history any more: end, and go on from there another time."""
+
+    def __init__(self, query: str, cause: QueryError) -> None:
+        super().__init__(f"the {query} query failed: {cause}")
+        self.query = query
+        self.cause = cause
+
+
+class NoHistoryError(ApsExporterError):
+    """An ECU has no history to ask for, though it answers otherwise: nothing to do."""
+
+    def __init__(self, cause: QueryError | None) -> None:
+        super().__init__(str(cause or "not one query for it was answered"))

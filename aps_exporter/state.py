@@ -128,6 +128,24 @@ class StateFolder:
         os.close(self._lock)
 
 
+def remembered(folder: Path) -> dict[str, EcuMemory]:
+    """What was written last, by ECU id, without a lock and without changing anything.
+
+    Raises:
+        StateUnavailableError: there is a file that cannot be read.
+    """
+    file = folder / _FILE
+    try:
+        return memories_from_json(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise _unavailable(file, error) from error
+    except ValueError as error:
+        logger.warning("the state file is damaged; nothing is recalled: %s", error)
+        return {}
+
+
 def open_state(folder: Path) -> tuple[StateFolder, dict[str, EcuMemory]]:
     """The folder, opened, and what is in it.
 

@@ -15,6 +15,7 @@ from aps_exporter.simulator.faults import FAULTS, Fault, fault_named
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_BAD_INPUT: Final = 2
+EXIT_NO_SERVICE: Final = 3
 EXIT_INTERRUPTED: Final = 130
 
 _COMMANDS_THAT_RUN_ON: Final = tuple(
@@ -141,6 +142,41 @@ def _parser() -> argparse.ArgumentParser:
         "the input starts with APS, or a capture when it starts with [.",
     )
     decode.add_argument("file", nargs="?", metavar="FILE", help="standard input without it")
+
+    backfill = _add_command(
+        commands,
+        "backfill",
+        "backfill:backfill",
+        help="write what an ECU remembers and a database lacks",
+        description="Ask an ECU for the power and energy of past days, and write what is missing "
+        "to APS_INFLUXDB_URL, or to a file for Prometheus. It stops where it likes and goes on "
+        "from there when it is run again.",
+        epilog="exit status: 0 done, 1 stopped, 2 bad input, 3 the ECU has no such service, or "
+        "only half of it",
+    )
+    backfill.add_argument("host", metavar="HOST[:PORT]")
+    backfill.add_argument(
+        "--from", dest="first", required=True, metavar="DATE", help="the first day, 2026-10-03"
+    )
+    backfill.add_argument("--to", dest="last", metavar="DATE", help="the last; default: yesterday")
+    backfill.add_argument(
+        "--dry-run", action="store_true", help="ask, and tell what would be written"
+    )
+    backfill.add_argument(
+        "--openmetrics",
+        metavar="FILE",
+        help="write this new file instead, for promtool tsdb create-blocks-from openmetrics",
+    )
+    backfill.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="add this label in the file; as often as needed",
+    )
+    backfill.add_argument(
+        "--prometheus", metavar="URL", help="leave out of the file what this Prometheus has"
+    )
 
     _add_command(
         commands,

@@ -16,7 +16,12 @@ def database_trouble(config: InfluxdbConfig) -> str | None:
     try:
         asyncio.run(try_connection(config))
     except SinkUnavailableError as error:
-        advice = fill(SINK_ADVICE[error.reason], 84, break_on_hyphens=False)
-        indented = advice.replace("\n", "\n  ")
-        return f"InfluxDB at {config.url}: {error.reason} ({error.detail})\n  {indented}"
+        return f"InfluxDB at {sink_trouble(config.url, error)}"
     return None
+
+
+def sink_trouble(url: str, error: SinkUnavailableError) -> str:
+    """What is wrong with the database at this address, and what to do."""
+    advice = fill(SINK_ADVICE[error.reason], 84, break_on_hyphens=False)
+    indented = advice.replace("\n", "\n  ")
+    return f"{url}: {error.reason} ({error.detail})\n  {indented}"

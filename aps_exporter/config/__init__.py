@@ -2,7 +2,7 @@
 
 from aps_exporter.config.loading import Loaded, load
 from aps_exporter.config.panels_file import read_panels
-from aps_exporter.config.parsers import parse_listen_address, parse_target
+from aps_exporter.config.parsers import parse_listen_address, parse_target, parse_url
 from aps_exporter.config.values import Config, InfluxdbConfig, ListenAddress, PanelsFile, Target
 from aps_exporter.config.variables import ECU_PORT, LISTEN_PORT, VARIABLES, Variable
 
@@ -20,5 +20,6 @@ __all__ = [
     "load",
     "parse_listen_address",
     "parse_target",
+    "parse_url",
     "read_panels",
 ]

@@ -32,7 +32,7 @@ ROUNDS_REMEMBERED: Final = 300
 MOST_ROUNDS_REMEMBERED: Final = 200 * ROUNDS_REMEMBERED
 """Of all ECUs: any peer can call itself an ECU, and the state is kept of 200 at most."""
 
-_FILE: Final = "influxdb-spool.sqlite3"
+FILE: Final = "influxdb-spool.sqlite3"
 
 _TRIMMED_AT_ONCE: Final = 64
 """Rounds of one transaction where a spool is above a lowered limit: it keeps the WAL small."""
@@ -75,7 +75,7 @@ class Spool:
     """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
-        self._file = folder / _FILE
+        self._file = folder / FILE
         self._max_bytes = max_bytes
         self._newest_id = 0  # none is given out twice, be its round lost or long sent
         self._points_dropped = 0
