@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from aps_exporter.backfill_progress import BackfillFolder, BackfillTask, DayDone
+from aps_exporter.backfill_progress import BackfillFolder, DayDone
 from aps_exporter.backfilling import Backfill, BackfillRange, BackfillStart, BackfillSum
 from aps_exporter.ecu.client import EcuClient
 from aps_exporter.ecu_history import LONGEST_QUERY_SECONDS, EcuHistory
@@ -89,11 +89,6 @@ async def run(work: Backfill) -> tuple[BackfillStart, list[DayDone], BackfillSum
     start = await work.begin()
     days = [done async for done in work.days()]
     return start, days, work.finish()
-
-
-def task_of(first: date, last: date) -> BackfillTask:
-    """The task of a back-fill into a shelf from the ECU of a world."""
-    return BackfillTask("216200000001", "shelf", first, last)
 
 
 def opened(folder: Path) -> BackfillFolder:

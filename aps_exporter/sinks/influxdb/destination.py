@@ -28,7 +28,6 @@ class InfluxdbDestination:
         """`folder` is where the spool is, and what is refused goes to."""
         self.name = name
         self.leaves_to_others = timedelta(seconds=PUSHER_ROUNDS * round_seconds)
-        self.refused_file = DeadLetters(folder).path
         self._reader = reader
         self._writer = writer
         self._folder = folder
