@@ -33,21 +33,22 @@ from aps_exporter.turns import Turns
 MOST_DAYS: Final = 3_653
 """Ten years: beyond, there is a slip of the pen, not an ECU."""
 
-_GO_ON: Final = "What is written stays; the same command goes on from there."
+_GO_ON: Final = "\nWhat is written stays; the same command goes on from there."
 
 
 def backfill(options: argparse.Namespace) -> int:
     """Fill the gaps; the exit status is 3 when the ECU has no such service, or half of it."""
     config = configure_for_one(options.host)
     days = _range(options, RealClock().now().astimezone(config.timezone).date())
+    go_on = "" if options.dry_run else _GO_ON
     try:
         return asyncio.run(_fill(config, options, days))
     except KeyboardInterrupt:
-        _say(f"\nInterrupted. {_GO_ON}" if not options.dry_run else "\nInterrupted.")
+        _say(f"\nInterrupted.{go_on}")
         return EXIT_INTERRUPTED
     except HistoryLostError as error:
         happened = EXPLANATIONS[error.cause.reason].happened
-        _say(f"The {error.query} query failed: {happened} ({error.cause})\n{_GO_ON}")
+        _say(f"The {error.query} query failed: {happened} ({error.cause}){go_on}")
     except NoHistoryError as error:
         _say(
             f"This ECU does not answer for its history, though it answers otherwise ({error}). "
@@ -55,9 +56,9 @@ def backfill(options: argparse.Namespace) -> int:
         )
         return EXIT_NO_SERVICE
     except SinkUnavailableError as error:
-        _say(f"{destination_trouble(config, options, error)}\n{_GO_ON}")
+        _say(f"{destination_trouble(config, options, error)}{go_on}")
     except SpoolUnavailableError as error:
-        _say(f"APS_STATE_DIR={config.state_dir}: {error}\n{_GO_ON}")
+        _say(f"APS_STATE_DIR={config.state_dir}: {error}{go_on}")
     except StateUnavailableError as error:
         raise ConfigError(
             f"APS_STATE_DIR={config.state_dir}: expected a folder to write to, as a back-fill "

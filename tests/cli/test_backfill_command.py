@@ -154,7 +154,7 @@ def test_interrupt_says_that_the_same_command_goes_on(remembering: str, start: S
     going.wait_for(rf"({first + timedelta(days=1)})  ")
     status, seconds = going.stop(signal.SIGINT)
     assert (status, seconds < 3) == (130, True)
-    assert "Interrupted. What is written stays; the same command goes on" in going.output
+    assert "Interrupted.\nWhat is written stays; the same command goes on" in going.output
     assert TRACEBACK not in going.output
     again = backfill(*command[1:], APS_STATE_DIR=state)
     assert again.returncode == 0
@@ -190,3 +190,13 @@ def test_second_backfill_at_once_is_refused(remembering: str, start: Start) -> N
     ended = backfill(*command[1:], APS_STATE_DIR=state)
     assert ended.returncode == 2
     assert "another back-fill is at work; wait until it has ended" in ended.stderr
+
+
+def test_ecu_that_does_not_answer_is_told_by_its_cause(without_pauses: InProcess) -> None:
+    status, out, err = without_pauses("127.0.0.1:1", FROM, FILE)
+    assert (status, out) == (1, "")
+    *_, happened, go_on = err.splitlines()
+    assert happened.startswith("The info query failed: Something is at this address, but nothing")
+    assert "(refused: 127.0.0.1 port 1: Connection refused)" in happened
+    assert go_on == "What is written stays; the same command goes on from there."
+    assert not Path("history.om").exists()
