@@ -159,7 +159,7 @@ def test_interrupt_says_that_the_same_command_goes_on(remembering: str, start: S
     again = backfill(*command[1:], APS_STATE_DIR=state)
     assert again.returncode == 0
     assert "Going on at " in again.stderr
-    assert len(again.stdout.splitlines()) < 11
+    assert len(again.stdout.splitlines()) < 12
     assert "10 days: " in again.stdout
 
 
