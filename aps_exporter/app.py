@@ -66,8 +66,8 @@ def build_caches(  # noqa: PLR0913 - each is one thing they share
 ) -> tuple[EcuCache, ...]:
     """A cache for each target; they ask when it is their `turn`.
 
-    `jitter` gives a number from -1 to 1, None for any; `panels` gives the panels of the moment, None
-    for those of the configuration.
+    `jitter` gives a number from -1 to 1, None for any; `panels` gives the panels of the moment,
+    None for those of the configuration.
     """
     claims = EcuClaims()
 
