@@ -7,6 +7,7 @@
 # make soak     a simulated week with all the faults of the simulator, in a few minutes
 # make bench    speed, memory, freshness and the cost of a read beside a peer, as a table
 # make dashboards   write the dashboards of grafana/dashboards anew
+# make rules    write deploy/prometheus/*.rules.yml anew
 # make readme   write the generated tables of the README anew
 
 PYTHON ?= python3
@@ -21,7 +22,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/aps-exporter-tests
 INFLUXD2 := $(CACHE)/influxd-2.7.12
 
 .PHONY: demo test coverage check format integration integration-influxdb2 soak bench dashboards \
-	readme clean
+	rules readme clean
 
 demo: $(RUN)
 	$(BIN)/aps-exporter demo
@@ -57,6 +58,9 @@ bench: $(DEV)
 
 dashboards: $(DEV)
 	$(BIN)/python -m grafana
+
+rules: $(DEV)
+	$(BIN)/python -m grafana.rules
 
 readme: $(DEV)
 	$(BIN)/python -m tests.readme_tables

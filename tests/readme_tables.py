@@ -1,6 +1,6 @@
-"""The README's generated tables: metrics, variables, and faults of the simulator.
+"""The README's generated tables: metrics, variables, faults of the simulator, and alerts.
 
-They come from `metrics/`, `config/` and `simulator/faults.py`.
+They come from `metrics/`, `config/`, `simulator/faults.py` and `grafana/rules/`.
 
 `python -m tests.readme_tables` (or `make readme`) writes them anew; a test compares.
 """
@@ -19,6 +19,8 @@ from aps_exporter.metrics import (
     Metric,
 )
 from aps_exporter.simulator.faults import FAULTS
+from grafana.rules import AlertingRule, alert_groups
+from grafana.rules.rule_files import USUAL_VOLTAGE_LIMIT
 
 README: Final = Path(__file__).parents[1] / "README.md"
 
@@ -49,7 +51,18 @@ def fault_table() -> str:
     return _table(("fault", "touches", "what the simulated ECU does"), rows)
 
 
-TABLES: Final = {"metrics": metric_table, "variables": variable_table, "faults": fault_table}
+def alert_table() -> str:
+    rules = [rule for group in alert_groups(USUAL_VOLTAGE_LIMIT) for rule in group.rules]
+    rows = [(f"`{r.alert}`", r.severity, r.about) for r in rules if isinstance(r, AlertingRule)]
+    return _table(("alert", "severity", "fires when"), rows)
+
+
+TABLES: Final = {
+    "metrics": metric_table,
+    "variables": variable_table,
+    "faults": fault_table,
+    "alerts": alert_table,
+}
 
 
 def with_tables(readme: str) -> str:
