@@ -77,7 +77,7 @@ PLANT_ALERTS: Final = (
         none, a plug between panel and inverter may be loose: do not pull it under load.
         """,
         holds_for="2h",
-        keep_firing_for="15m",
+        keep_firing_for="1h",
     ),
     AlertingRule(
         "ApsInverterHot",

@@ -21,7 +21,7 @@ from tests.rules.days import (
 )
 from tests.rules.promtool import expect_alerts
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 INVERTERS: Final = ("802000000001", "802000000002", "802000000003")
 NEVER_HEARD: Final = "802000000099"
@@ -286,12 +286,12 @@ def test_channels_that_make_half_of_their_usual_are_told_and_a_dusty_one_is_not(
     of = f'{EXPORTER}, ecu="216000000011", inverter="{ROOF}", channel="1", panel="South 1"'
     series[f"aps_channel_info{{{of}}}"] = [1] * len(half_hours(MIXED_WEATHER))
     told = [under_its_share(channel, ecu) for ecu, channel in ecus.items()]
-    at_night = LAST_DAY * 24 + LAST_LIGHT / 2 + 1
+    dusk = LAST_DAY * 24 + LAST_LIGHT / 2
     expect_alerts(
         tmp_path,
         series,
         ever=told,
-        at={midday + 1.5: [], midday + 3: told, at_night: []},
+        at={midday + 1.5: [], midday + 3: told, dusk: told, dusk + 2: []},
         texts=[TEXTS_OF_HALVED_CHANNELS | {"eval_time": f"{midday + 3}h"}],
     )
 
