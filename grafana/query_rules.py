@@ -91,12 +91,14 @@ def variable_faults(text: str, variables: Set[str]) -> Iterator[str]:
 
 
 def _name_faults(names: PromqlNames) -> Iterator[str]:
+    unknown = [metric for metric in names.metrics if _labels_of(metric) is None]
+    for metric in unknown:
+        yield f"unknown metric {metric!r}: expected one that the exporter publishes"
+    if unknown:
+        return  # nobody knows which labels it is meant to have
     known: set[str] = {*LABELS_OF_SCRAPES, *names.made_labels}
     for metric, matched in names.metrics.items():
-        labels = _labels_of(metric)
-        if labels is None:
-            yield f"unknown metric {metric!r}: expected one that the exporter publishes"
-            continue
+        labels = _labels_of(metric) or set()
         for label in sorted(matched - labels - LABELS_OF_SCRAPES):
             yield f"{metric} has no label {label!r}"
         known |= labels

@@ -1,0 +1,241 @@
+"""What the builder writes, compared with JSON written by hand."""
+
+from typing import Any
+
+import pytest
+
+from grafana.builder import (
+    ChoiceVariable,
+    Dashboard,
+    DatasourceVariable,
+    Fields,
+    Influxql,
+    Promql,
+    QueryVariable,
+    Stat,
+    Text,
+    TextVariable,
+    Threshold,
+    TimeSeries,
+    Transformation,
+    ValueText,
+    by_name,
+    by_query,
+    by_regexp,
+)
+
+
+def text(panel_id: int, width: int, height: int) -> Text:
+    return Text(
+        id=panel_id,
+        title=f"Panel {panel_id}",
+        description="Nothing.",
+        width=width,
+        height=height,
+        markdown="*",
+    )
+
+
+def dashboard(*rows: tuple[Text, ...]) -> Dashboard:
+    return Dashboard(
+        uid="aps-x", title="X", description="Y", variables=(), rows=rows, time_from="now-1d"
+    )
+
+
+def test_panels_stand_side_by_side_and_rows_below_each_other() -> None:
+    made = dashboard((text(1, 8, 4), text(2, 16, 6)), (text(3, 24, 5),), (text(4, 3, 2),))
+    places = [panel["gridPos"] for panel in made.to_json()["panels"]]
+    assert places == [
+        {"x": 0, "y": 0, "w": 8, "h": 4},
+        {"x": 8, "y": 0, "w": 16, "h": 6},
+        {"x": 0, "y": 6, "w": 24, "h": 5},
+        {"x": 0, "y": 11, "w": 3, "h": 2},
+    ]
+
+
+def test_row_wider_than_the_grid_is_refused() -> None:
+    with pytest.raises(ValueError, match="the row of 'Panel 1' is 25 columns wide"):
+        dashboard((text(1, 12, 4), text(2, 13, 4)))
+
+
+def test_second_panel_of_an_id_is_refused() -> None:
+    with pytest.raises(ValueError, match="two panels have id 1"):
+        dashboard((text(1, 8, 4),), (text(1, 8, 4),))
+
+
+def test_frame_of_a_dashboard() -> None:
+    made = dashboard((text(1, 8, 4),)).to_json()
+    expected = {
+        "id": None,
+        "uid": "aps-x",
+        "title": "X",
+        "description": "Y",
+        "tags": ["apsystems"],
+        "schemaVersion": 39,
+        "editable": True,
+        "graphTooltip": 1,
+        "refresh": "1m",
+        "timezone": "browser",
+        "time": {"from": "now-1d", "to": "now"},
+    }
+    assert {key: made[key] for key in expected} == expected
+    (link,) = made["links"]
+    assert (link["type"], link["tags"], link["keepTime"], link["includeVars"]) == (
+        "dashboards",
+        ["apsystems"],
+        True,
+        True,
+    )
+
+
+def test_a_panel_with_all_that_it_can_have() -> None:
+    panel = TimeSeries(
+        id=5,
+        title="Power",
+        description="Of all.",
+        width=12,
+        targets=(
+            Promql(expr="aps_ecu_power_watts", legend="{{ecu}}", min_step="1m"),
+            Promql(expr="aps_up", instant=True, shape="table"),
+        ),
+        fields=Fields(
+            unit="watt",
+            decimals=1,
+            least=0,
+            color="thresholds",
+            thresholds=(Threshold(None, "red"), Threshold(5, "green")),
+            texts=(ValueText(0, "off", "blue"),),
+            absent="none",
+            overrides=(by_query("B", {"unit": "s"}),),
+        ),
+        transformations=(Transformation("merge", {}),),
+        time_from="now/d",
+    ).to_json()
+    options, custom = panel.pop("options"), panel["fieldConfig"]["defaults"].pop("custom")
+    assert panel == {
+        "id": 5,
+        "type": "timeseries",
+        "title": "Power",
+        "description": "Of all.",
+        "datasource": {"type": "prometheus", "uid": "${datasource}"},
+        "targets": [
+            {
+                "refId": "A",
+                "datasource": {"type": "prometheus", "uid": "${datasource}"},
+                "editorMode": "code",
+                "expr": "aps_ecu_power_watts",
+                "legendFormat": "{{ecu}}",
+                "instant": False,
+                "range": True,
+                "format": "time_series",
+                "interval": "1m",
+            },
+            {
+                "refId": "B",
+                "datasource": {"type": "prometheus", "uid": "${datasource}"},
+                "editorMode": "code",
+                "expr": "aps_up",
+                "legendFormat": "__auto",
+                "instant": True,
+                "range": False,
+                "format": "table",
+            },
+        ],
+        "fieldConfig": {
+            "defaults": {
+                "unit": "watt",
+                "decimals": 1,
+                "min": 0,
+                "noValue": "none",
+                "color": {"mode": "thresholds"},
+                "thresholds": {
+                    "mode": "absolute",
+                    "steps": [{"color": "red", "value": None}, {"color": "green", "value": 5}],
+                },
+                "mappings": [
+                    {
+                        "type": "value",
+                        "options": {"0": {"text": "off", "color": "blue", "index": 0}},
+                    }
+                ],
+            },
+            "overrides": [
+                {
+                    "matcher": {"id": "byFrameRefID", "options": "B"},
+                    "properties": [{"id": "unit", "value": "s"}],
+                }
+            ],
+        },
+        "transformations": [{"id": "merge", "options": {}}],
+        "timeFrom": "now/d",
+    }
+    assert options["legend"]["displayMode"] == "list"
+    assert custom["spanNulls"] == 900_000
+
+
+def test_influxql_panel_asks_influxdb() -> None:
+    panel = Stat(
+        id=1,
+        title="Power",
+        description="Now.",
+        width=4,
+        targets=(Influxql(query="SELECT 1", alias="$tag_ecu"),),
+        fields=Fields(unit="watt", fixed_color="yellow"),
+    ).to_json()
+    source = {"type": "influxdb", "uid": "${datasource}"}
+    assert panel["datasource"] == source
+    assert panel["targets"] == [
+        {
+            "refId": "A",
+            "datasource": source,
+            "rawQuery": True,
+            "query": "SELECT 1",
+            "alias": "$tag_ecu",
+            "resultFormat": "time_series",
+        }
+    ]
+    assert panel["fieldConfig"]["defaults"]["color"] == {"mode": "fixed", "fixedColor": "yellow"}
+
+
+@pytest.mark.parametrize(
+    ("override", "matcher"),
+    [
+        (by_name("x", {}), {"id": "byName", "options": "x"}),
+        (by_regexp("x.*", {}), {"id": "byRegexp", "options": "/x.*/"}),
+    ],
+)
+def test_matchers_of_overrides(override: Any, matcher: dict[str, str]) -> None:
+    assert override.to_json() == {"matcher": matcher, "properties": []}
+
+
+def test_transformation_that_may_change_is_refused() -> None:
+    with pytest.raises(ValueError, match="'heatmap': expected one of calculateField, "):
+        Transformation("heatmap", {})
+
+
+def test_variables() -> None:
+    source = DatasourceVariable(name="datasource", label="L", description="D", kind="prometheus")
+    ecu = QueryVariable(
+        name="ecu", label="L", description="D", kind="prometheus", query="label_values(a, ecu)"
+    )
+    tagged = QueryVariable(name="ecu", label="L", description="D", kind="influxdb", query="SHOW")
+    tariff = TextVariable(name="tariff", label="L", description="D", default="0.30")
+    zone = ChoiceVariable(name="zone", label="L", description="D", choices=("UTC", "Europe/Rome"))
+
+    assert source.to_json()["query"] == "prometheus"
+    made = ecu.to_json()
+    expected = {
+        "type": "query",
+        "datasource": {"type": "prometheus", "uid": "${datasource}"},
+        "multi": True,
+        "includeAll": True,
+        "allValue": ".+",
+        "refresh": 2,
+    }
+    assert {key: made[key] for key in expected} == expected
+    assert made["query"]["query"] == "label_values(a, ecu)"
+    assert made["current"]["value"] == ["$__all"]
+    assert tagged.to_json()["query"] == "SHOW"
+    assert tariff.to_json()["current"]["value"] == "0.30"
+    assert zone.to_json()["query"] == "UTC,Europe/Rome"
+    assert zone.to_json()["current"]["value"] == "UTC"
