@@ -143,6 +143,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     decode.add_argument("file", nargs="?", metavar="FILE", help="standard input without it")
 
+    _add_backfill_command(commands)
+    _add_dashboards_command(commands)
+
+    _add_command(
+        commands,
+        "config",
+        "options:show_config",
+        help="show the effective configuration",
+        description="Show the effective configuration and every fault in it.",
+    )
+    healthcheck = _add_command(
+        commands,
+        "healthcheck",
+        "healthcheck:healthcheck",
+        help="ask the running exporter whether it is healthy",
+        description="Ask the exporter that runs on this machine whether it is healthy.",
+    )
+    _add_flag(healthcheck, "--web.listen-address", "the address it listens on")
+    return parser
+
+
+def _add_backfill_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     backfill = _add_command(
         commands,
         "backfill",
@@ -178,22 +200,25 @@ def _parser() -> argparse.ArgumentParser:
         "--prometheus", metavar="URL", help="leave out of the file what this Prometheus has"
     )
 
-    _add_command(
-        commands,
-        "config",
-        "options:show_config",
-        help="show the effective configuration",
-        description="Show the effective configuration and every fault in it.",
+
+def _add_dashboards_command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+) -> None:
+    dashboards = commands.add_parser(
+        "dashboards",
+        help="the Grafana dashboards that come with the exporter",
+        description="The Grafana dashboards that come with the exporter.",
     )
-    healthcheck = _add_command(
-        commands,
-        "healthcheck",
-        "healthcheck:healthcheck",
-        help="ask the running exporter whether it is healthy",
-        description="Ask the exporter that runs on this machine whether it is healthy.",
+    export = _add_command(
+        dashboards.add_subparsers(metavar="ACTION", required=True),
+        "export",
+        "dashboards:export",
+        help="write them as JSON files, to import or to provision",
+        description="Write every dashboard as a JSON file into DIR, which is made if it is not "
+        "there. A file that differs is not replaced, and then nothing is written.",
     )
-    _add_flag(healthcheck, "--web.listen-address", "the address it listens on")
-    return parser
+    export.add_argument("folder", metavar="DIR")
+    export.add_argument("--force", action="store_true", help="replace files that differ")
 
 
 def _add_command(
