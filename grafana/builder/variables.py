@@ -51,7 +51,6 @@ class DatasourceVariable(Variable):
             "multi": False,
             "includeAll": False,
             "options": [],
-            "current": {},
         }
 
 
@@ -69,7 +68,6 @@ class QueryVariable(Variable):
         return {
             **self._head("query"),
             "datasource": datasource(self.kind),
-            "definition": self.query,
             "query": self._query(),
             "regex": "",
             "refresh": _ON_TIME_RANGE_CHANGE,
