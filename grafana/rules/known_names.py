@@ -2,24 +2,10 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
-from aps_exporter.metrics import (
-    ECU_METRICS,
-    EXPORTER_METRICS,
-    INFLUXDB_METRICS,
-    TARGET_METRICS,
-    Metric,
-)
+from grafana.published import LABELS_OF_SCRAPES, METRICS
 from grafana.rules.rule import AlertingRule, Group, RecordingRule
-
-_EVERY_METRIC: Final[tuple[Metric[Any], ...]] = (
-    *ECU_METRICS,
-    *TARGET_METRICS,
-    *INFLUXDB_METRICS,
-    *EXPORTER_METRICS,
-)
-_LABELS_OF_PROMETHEUS: Final = {"job", "instance"}
 
 _SERIES: Final = re.compile(r"\b(?:\w+:)?aps_\w+(?::\w+)?\b")
 _LABEL_LIST: Final = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right) *\(([^)]*)\)")
@@ -36,9 +22,8 @@ class UnknownNameError(ValueError):
 def check_names(groups: Iterable[Group]) -> None:
     """Raise UnknownNameError for the first rule that names an unknown series or label."""
     rules = [rule for group in groups for rule in group.rules]
-    series = {metric.name for metric in _EVERY_METRIC}
-    series |= {rule.record for rule in rules if isinstance(rule, RecordingRule)}
-    labels = {label for metric in _EVERY_METRIC for label in metric.labels} | _LABELS_OF_PROMETHEUS
+    series = {*METRICS, *(rule.record for rule in rules if isinstance(rule, RecordingRule))}
+    labels = {label for metric in METRICS.values() for label in metric.labels} | LABELS_OF_SCRAPES
     for rule in rules:
         name = rule.record if isinstance(rule, RecordingRule) else rule.alert
         for found in _SERIES.findall(rule.expr):
