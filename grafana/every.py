@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Final
 
 from grafana.builder import Dashboard
+from grafana.grid import GRID
 from grafana.overview import OVERVIEW
 from grafana.panels import PANELS
 
-DASHBOARDS: Final[tuple[Dashboard, ...]] = (OVERVIEW, PANELS)
+DASHBOARDS: Final[tuple[Dashboard, ...]] = (OVERVIEW, PANELS, GRID)
 
 FOLDER: Final = Path(__file__).parent / "dashboards"
 

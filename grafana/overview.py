@@ -20,11 +20,11 @@ from grafana.choices import PROMETHEUS_CHOICES
 from grafana.published import unit_of
 from grafana.queries import (
     CHANNEL,
+    data_age,
     ecu_joules,
     now,
-    one_of_each,
     over_time,
-    selected,
+    some_of_all,
     watt_hours,
     with_panel,
 )
@@ -81,15 +81,6 @@ _PEAK: Final = Stat(
 )
 
 
-def _inverters_on() -> str:
-    """One series that is named "7 / 8"; its value is the share that is on."""
-    online = now(_ONLINE)
-    on = f'count_values("on", sum({online}))'
-    of = f'count_values("of", count({online}))'
-    counted = f'label_join({on} * on () group_left (of) {of}, "shown", " / ", "on", "of")'
-    return f"{counted} * on () group_left () avg({online})"
-
-
 _INVERTERS_ON: Final = Stat(
     id=4,
     title="Inverters on, now",
@@ -98,7 +89,7 @@ _INVERTERS_ON: Final = Stat(
     "at noon has lost its radio link, its breaker or itself: see the dashboard of inverters.",
     width=4,
     shown="name",
-    targets=(Promql(expr=_inverters_on(), legend="{{shown}}", instant=True),),
+    targets=(Promql(expr=some_of_all(now(_ONLINE)), legend="{{shown}}", instant=True),),
     fields=Fields(
         unit="percentunit",
         color="thresholds",
@@ -107,20 +98,13 @@ _INVERTERS_ON: Final = Stat(
 )
 
 
-def _age() -> str:
-    """Seconds since the newest round was first seen; goes on when the exporter is gone."""
-    series = selected(_AGE)
-    seen = f"max_over_time((timestamp({series}) - {series})[1d:1m])"
-    return f"max(time() - {one_of_each(_AGE, seen)})"
-
-
 _DATA_AGE: Final = Stat(
     id=5,
     title="Age of the data now",
     description="Since when no ECU has shown a new round; the oldest, with several ECUs. By day "
     "up to five or six minutes are normal. At night many ECUs rest, and hours are fine.",
     width=4,
-    targets=(Promql(expr=_age(), instant=True),),
+    targets=(Promql(expr=f"max({data_age()})", instant=True),),
     fields=Fields(
         unit=unit_of(_AGE),
         color="thresholds",

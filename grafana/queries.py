@@ -50,6 +50,22 @@ def over_time(name: str, *matchers: str, before: str | None = None, whole_ecu: b
     return one_of_each(name, selected(name, *matchers, whole_ecu=whole_ecu) + shift)
 
 
+def some_of_all(ones: str) -> str:
+    """One series that is named "7 / 8", the 1s among these 0s and 1s; its value is the share."""
+    on = f'count_values("on", sum({ones}))'
+    of = f'count_values("of", count({ones}))'
+    counted = f'label_join({on} * on () group_left (of) {of}, "shown", " / ", "on", "of")'
+    return f"{counted} * on () group_left () avg({ones})"
+
+
+def data_age() -> str:
+    """Seconds since each ECU's newest round was first seen; goes on when the exporter is gone."""
+    name = "aps_ecu_data_age_seconds"
+    series = selected(name)
+    seen = f"max_over_time((timestamp({series}) - {series})[1d:1m])"
+    return f"time() - {one_of_each(name, seen)}"
+
+
 def ecu_joules(window: str, shift: str = "") -> str:
     """What each ECU made within a window: by its lifetime counter or by power, whichever says more.
 

@@ -22,6 +22,8 @@ from grafana.builder.transformations import (
     TRANSFORMATIONS,
     Transformation,
     grouping_to_matrix,
+    limit,
+    merge,
     organize,
     sort_by,
 )
@@ -64,6 +66,8 @@ __all__ = [
     "by_query",
     "by_regexp",
     "grouping_to_matrix",
+    "limit",
+    "merge",
     "organize",
     "sort_by",
 ]

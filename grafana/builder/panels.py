@@ -54,6 +54,7 @@ class QueryPanel(Panel):
     """A panel that shows what its targets find.
 
     `time_from` holds against the time picker: `now/d` for today, `now-30d/d` for whole days.
+    `least_interval` is the least that `$__interval` stands for, such as `5m`.
     """
 
     targets: tuple[Target, ...]
@@ -61,6 +62,7 @@ class QueryPanel(Panel):
     transformations: tuple[Transformation, ...] = ()
     time_from: str | None = None
     time_shift: str | None = None
+    least_interval: str | None = None
 
     @property
     @abstractmethod
@@ -87,7 +89,13 @@ class QueryPanel(Panel):
             "fieldConfig": self.fields.to_json(self.custom()),
             "options": self.options(),
             "transformations": [step.to_json() for step in self.transformations],
-            **without_nulls({"timeFrom": self.time_from, "timeShift": self.time_shift}),
+            **without_nulls(
+                {
+                    "timeFrom": self.time_from,
+                    "timeShift": self.time_shift,
+                    "interval": self.least_interval,
+                }
+            ),
         }
 
 
@@ -106,6 +114,6 @@ def tooltip(*, every_series: bool) -> Json:
     return {"mode": "multi" if every_series else "single", "sort": "desc"}
 
 
-def newest_value() -> Json:
-    """Of each series the newest value there is."""
-    return {"calcs": ["lastNotNull"], "fields": "", "values": False}
+def newest_value(field: str = "") -> Json:
+    """Of each series the newest value there is, or the newest of this field, such as its time."""
+    return {"calcs": ["lastNotNull"], "fields": field and f"/^{field}$/", "values": False}

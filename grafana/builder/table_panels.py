@@ -11,12 +11,14 @@ from grafana.builder.panels import QueryPanel, newest_value
 class Stat(QueryPanel):
     """Big figures. `shown` is "name" where the legend holds the words to read.
 
-    `sparkline` draws the series behind the figure; it needs a target that is not instant.
+    `sparkline` draws the series behind the figure; it needs a target that is not instant. `field`
+    is shown in place of the numbers, such as "Time".
     """
 
     height: int = 4
     shown: Literal["auto", "value", "value_and_name", "name"] = "value"
     sparkline: bool = False
+    field: str = ""
 
     @property
     def kind(self) -> str:
@@ -24,7 +26,7 @@ class Stat(QueryPanel):
 
     def options(self) -> Json:
         return {
-            "reduceOptions": newest_value(),
+            "reduceOptions": newest_value(self.field),
             "textMode": self.shown,
             "colorMode": "value",
             "graphMode": "area" if self.sparkline else "none",

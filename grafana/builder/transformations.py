@@ -65,6 +65,16 @@ def organize(
     )
 
 
+def merge() -> Transformation:
+    """One table of several: rows that agree in what they share become one."""
+    return Transformation("merge", {})
+
+
+def limit(rows: int) -> Transformation:
+    """The first so many rows."""
+    return Transformation("limit", {"limitField": rows})
+
+
 def grouping_to_matrix(column: str, row: str, value: str) -> Transformation:
     """A table with a column for each value of one field and a row for each of another."""
     return Transformation(
