@@ -5,7 +5,7 @@ from typing import Final
 from grafana.builder import DatasourceVariable, QueryVariable
 from grafana.published import metric
 
-PROMETHEUS_CHOICES: Final = (
+ECU_CHOICES: Final = (
     DatasourceVariable(
         name="datasource",
         label="Prometheus",
@@ -19,6 +19,10 @@ PROMETHEUS_CHOICES: Final = (
         kind="prometheus",
         query=f"label_values({metric('aps_ecu_info').name}, ecu)",
     ),
+)
+
+PROMETHEUS_CHOICES: Final = (
+    *ECU_CHOICES,
     QueryVariable(
         name="inverter",
         label="Inverter",

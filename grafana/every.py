@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Final
 
 from grafana.builder import Dashboard
+from grafana.exporter import EXPORTER
 from grafana.grid import GRID
 from grafana.overview import OVERVIEW
 from grafana.panels import PANELS
 
-DASHBOARDS: Final[tuple[Dashboard, ...]] = (OVERVIEW, PANELS, GRID)
+DASHBOARDS: Final[tuple[Dashboard, ...]] = (OVERVIEW, PANELS, GRID, EXPORTER)
 
 FOLDER: Final = Path(__file__).parent / "dashboards"
 

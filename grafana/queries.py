@@ -50,6 +50,11 @@ def over_time(name: str, *matchers: str, before: str | None = None, whole_ecu: b
     return one_of_each(name, selected(name, *matchers, whole_ecu=whole_ecu) + shift)
 
 
+def risen_in_bar(counters: str) -> str:
+    """By how much counters rise in the time from each point to the next, where a bar stands."""
+    return f"increase({counters}[$__interval] offset -$__interval)"
+
+
 def some_of_all(ones: str) -> str:
     """One series that is named "7 / 8", the 1s among these 0s and 1s; its value is the share."""
     on = f'count_values("on", sum({ones}))'
