@@ -8,9 +8,18 @@ from grafana.builder import Dashboard
 from grafana.exporter import EXPORTER
 from grafana.grid import GRID
 from grafana.overview import OVERVIEW
+from grafana.overview_influxdb import OVERVIEW_INFLUXDB
 from grafana.panels import PANELS
+from grafana.panels_influxdb import PANELS_INFLUXDB
 
-DASHBOARDS: Final[tuple[Dashboard, ...]] = (OVERVIEW, PANELS, GRID, EXPORTER)
+DASHBOARDS: Final[tuple[Dashboard, ...]] = (
+    OVERVIEW,
+    PANELS,
+    GRID,
+    EXPORTER,
+    OVERVIEW_INFLUXDB,
+    PANELS_INFLUXDB,
+)
 
 FOLDER: Final = Path(__file__).parent / "dashboards"
 

@@ -94,8 +94,8 @@ CPU: Final = TimeSeries(
 MEMORY: Final = TimeSeries(
     id=16,
     title="Memory of the exporter",
-    description="Memory that the exporter holds. Some 60 MB for a small plant, and level, is normal; "
-    "a slope over days is a fault worth reporting.",
+    description="Memory that the exporter holds. Some 60 MB for a small plant, and level, is "
+    "normal; a slope over days is a fault worth reporting.",
     width=8,
     targets=(
         Promql(
