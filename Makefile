@@ -8,6 +8,7 @@
 # make bench    speed, memory, freshness and the cost of a read beside a peer, as a table
 # make dashboards   write the dashboards of grafana/dashboards anew
 # make rules    write deploy/prometheus/*.rules.yml anew
+# make dashboards-check   the dashboards against Grafana's own types and registries (node, npm)
 # make readme   write the generated tables of the README anew
 
 PYTHON ?= python3
@@ -22,7 +23,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/aps-exporter-tests
 INFLUXD2 := $(CACHE)/influxd-2.7.12
 
 .PHONY: demo test coverage check format integration integration-influxdb2 soak bench dashboards \
-	rules readme clean
+	dashboards-check rules readme clean
 
 demo: $(RUN)
 	$(BIN)/aps-exporter demo
@@ -62,12 +63,19 @@ dashboards: $(DEV)
 rules: $(DEV)
 	$(BIN)/python -m grafana.rules
 
+dashboards-check: grafana/checks/node_modules/.package-lock.json
+	cd grafana/checks && npm run --silent check
+
 readme: $(DEV)
 	$(BIN)/python -m tests.readme_tables
 
 clean:
 	rm -rf $(VENV) build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache
+
+%/node_modules/.package-lock.json: %/package-lock.json
+	cd $* && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
 
 $(INFLUXD2):
 	tests/integration/build_influxd2.sh $@
