@@ -49,7 +49,7 @@ export function* valueComplaints(dashboard) {
         if (!isKnown(name)) yield { path, message: `'${name}' is no ${kind} of Grafana's.` };
       }
     }
-    if (key === 'color' && typeof value === 'object') {
+    if (key === 'color' && path.includes('fieldConfig') && typeof value === 'object') {
       yield* unknown(colourModes, value?.mode, 'colour mode', `${path}.mode`);
     }
     if (key === 'matcher') yield* unknown(fieldMatchers, value.id, 'field matcher', `${path}.id`);
