@@ -9,6 +9,7 @@
 # make dashboards   write the dashboards of grafana/dashboards anew
 # make rules    write deploy/prometheus/*.rules.yml anew
 # make dashboards-check   the dashboards against Grafana's own types and registries (node, npm)
+# make pictures   draw dashboards (DRAWN="UID...") with Grafana's own components into docs/
 # make readme   write the generated tables of the README anew
 
 PYTHON ?= python3
@@ -21,9 +22,10 @@ CODE := aps_exporter tests benchmarks grafana
 FAST := not integration and not soak
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/aps-exporter-tests
 INFLUXD2 := $(CACHE)/influxd-2.7.12
+PICTURES_APP := grafana/pictures/dist
 
 .PHONY: demo test coverage check format integration integration-influxdb2 soak bench dashboards \
-	dashboards-check rules readme clean
+	dashboards-check pictures rules readme clean
 
 demo: $(RUN)
 	$(BIN)/aps-exporter demo
@@ -65,6 +67,14 @@ rules: $(DEV)
 
 dashboards-check: grafana/checks/node_modules/.package-lock.json
 	cd grafana/checks && npm run --silent check
+
+pictures: $(DEV) $(PICTURES_APP)/index.html
+	$(BIN)/python -m tests.integration.draw_dashboards $(PICTURES_APP) grafana/dashboards docs \
+		$(DRAWN)
+
+$(PICTURES_APP)/index.html: grafana/pictures/node_modules/.package-lock.json \
+		$(wildcard grafana/pictures/*.* grafana/pictures/src/*)
+	cd grafana/pictures && npm run --silent build
 
 readme: $(DEV)
 	$(BIN)/python -m tests.readme_tables

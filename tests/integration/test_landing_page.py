@@ -1,6 +1,5 @@
 """A real browser shows the landing page, on a desk and on a phone."""
 
-import subprocess
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -8,22 +7,12 @@ from typing import Final
 
 import pytest
 
+from tests.integration.browser import browse
 from tests.integration.pictures import read_png
 from tests.integration.programs import running_demo, running_replay
 
 pytestmark = pytest.mark.integration
 
-CHROMIUM: Final = (
-    "chromium",
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-)
 MARGIN: Final = 20
 """Pixels around the content: 1.25rem."""
 
@@ -34,24 +23,17 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield program.address
 
 
-def _browse(address: str, folder: Path, *flags: str) -> str:
-    """What Chromium prints when it opens the landing page with these flags."""
-    profile = f"--user-data-dir={folder / 'profile'}"
-    return subprocess.run(  # noqa: S603 - a fixed command on a page of this machine
-        [*CHROMIUM, profile, *flags, f"http://{address}/"],
-        capture_output=True,
-        check=True,
-        text=True,
-        timeout=30,
-    ).stdout
-
-
 @pytest.mark.parametrize(("width", "height"), [(1000, 900), (400, 900)], ids=["desk", "phone"])
 def test_page_is_drawn_and_fits_the_width(
     demo: str, tmp_path: Path, width: int, height: int
 ) -> None:
     file = tmp_path / f"landing-{width}.png"
-    _browse(demo, tmp_path, f"--screenshot={file}", f"--window-size={width},{height}")
+    browse(
+        f"http://{demo}/",
+        tmp_path / "profile",
+        f"--screenshot={file}",
+        f"--window-size={width},{height}",
+    )
     picture = read_png(file)
     assert (picture.width, picture.height) == (width, height)
     assert len(picture.colours()) > 100
@@ -60,7 +42,7 @@ def test_page_is_drawn_and_fits_the_width(
 
 def test_page_shows_the_figures_of_the_ecu(tmp_path: Path) -> None:
     with running_replay("ecur-qt2x6-*-2023-11-20", tmp_path) as exporter:
-        page = _browse(exporter.address, tmp_path, "--dump-dom")
+        page = browse(f"http://{exporter.address}/", tmp_path / "profile", "--dump-dom")
     shown = unescape(page).replace("\u00a0", " ").replace("\u202f", " ")
     assert "<h2>ECU-R 216037308721</h2>" in shown
     for figure in ("654 W", "0.17 kWh", "4 358.1 kWh", "6 / 6"):
