@@ -2,6 +2,7 @@
 
 import {
   applyFieldOverrides,
+  cacheFieldDisplayNames,
   FieldConfigOptionsRegistry,
   standardTransformers,
   standardTransformersRegistry,
@@ -53,7 +54,7 @@ export async function shaped(panel, frames, theme, variables) {
   const transformed = await firstValueFrom(transformDataFrame(transformations, frames));
   const { defaults = {}, overrides = [] } = panel.fieldConfig ?? {};
   const custom = { ...CUSTOM[panel.type], ...defaults.custom };
-  return applyFieldOverrides({
+  const shown = applyFieldOverrides({
     data: transformed,
     fieldConfig: { defaults: { ...defaults, custom }, overrides },
     fieldConfigRegistry: registry(custom, overrides),
@@ -61,6 +62,8 @@ export async function shaped(panel, frames, theme, variables) {
     theme,
     timeZone: 'browser',
   });
+  cacheFieldDisplayNames(shown); // a table shows nothing but these
+  return shown;
 }
 
 /** Every property in this panel: a list that plug-ins bring and no package has. */
