@@ -116,7 +116,7 @@ class StateTimeline(QueryPanel):
         }
 
     def custom(self) -> Json:
-        return {"fillOpacity": 75, "lineWidth": 0, "spanNulls": LONGEST_GAP_JOINED_MILLISECONDS}
+        return {"fillOpacity": 75, "lineWidth": 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
