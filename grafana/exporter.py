@@ -92,7 +92,6 @@ _LAST_REPLY: Final = Stat(
     ),
     fields=Fields(
         unit="s",
-        decimals=0,
         color="thresholds",
         thresholds=(
             Threshold(None, "green"),
@@ -147,7 +146,6 @@ _BACKLOG_NOW: Final = Stat(
     targets=(Promql(expr=f"max(time() - last_over_time({_OLDEST}[{NOW}]))", instant=True),),
     fields=Fields(
         unit="s",
-        decimals=0,
         color="thresholds",
         thresholds=(Threshold(None, "green"), Threshold(_STALE_SECONDS, "orange")),
         absent="none",

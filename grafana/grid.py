@@ -118,7 +118,6 @@ _MINUTES_TODAY: Final = Stat(
     targets=(Promql(expr=f"max({_minutes_above('$__range')})", instant=True),),
     fields=Fields(
         unit="m",
-        decimals=0,
         color="thresholds",
         thresholds=(Threshold(None, "green"), Threshold(_STEP_MINUTES, "red")),
     ),
@@ -322,7 +321,7 @@ _MINUTES_PER_DAY: Final = TimeSeries(
             min_step="1d",
         ),
     ),
-    fields=Fields(unit="m", decimals=0, least=0),
+    fields=Fields(unit="m", least=0),
 )
 
 GRID: Final = Dashboard(

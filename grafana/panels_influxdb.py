@@ -89,8 +89,8 @@ _WORST: Final = Table(
     title="Worst five against their own usual, last 24 hours",
     description="A panel's mean power of the last 24 hours over its own of the 14 days before. "
     "Weather moves all of them: compare with the whole roof beside this. A panel that stands well "
-    "below the roof has something new: dirt, snow, a cable, a tree, a dead module. Needs two days "
-    "of numbers.",
+    "below the roof has something new: dirt, snow, a cable, a tree, a dead module. One without a "
+    "figure was not heard of for a day, or not before. Needs two days of numbers.",
     width=10,
     height=12,
     targets=(Influxql(query=_against_usual(EACH_CHANNEL), shape="table"),),
