@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Final
 
 from grafana.builder import Dashboard
+from grafana.energy import ENERGY
 from grafana.exporter import EXPORTER
 from grafana.grid import GRID
+from grafana.inverters import INVERTERS
 from grafana.overview import OVERVIEW
 from grafana.overview_influxdb import OVERVIEW_INFLUXDB
 from grafana.panels import PANELS
@@ -15,6 +17,8 @@ from grafana.panels_influxdb import PANELS_INFLUXDB
 DASHBOARDS: Final[tuple[Dashboard, ...]] = (
     OVERVIEW,
     PANELS,
+    INVERTERS,
+    ENERGY,
     GRID,
     EXPORTER,
     OVERVIEW_INFLUXDB,

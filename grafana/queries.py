@@ -93,15 +93,16 @@ def channel_joules(window: str, shift: str = "", *, whole_ecu: bool = False) -> 
     return one_of_each(name, f"increase({series}[{window}]{shift})")
 
 
-def with_panel(vector: str, *labels: str, known_within: str = NOW) -> str:
+def with_panel(vector: str, *labels: str, known_within: str = NOW, shift: str = "") -> str:
     """Channels with these labels of their panel, such as `panel` and `array`.
 
-    Where two exporters, or two readings, call a panel differently, one of the names is taken.
+    `shift` is an `offset` or nothing. Where two exporters, or two readings, call a panel
+    differently, one of the names is taken.
     """
     info = selected("aps_channel_info", whole_ecu=True)
     return (
         f"({vector}) * on ({CHANNEL}) group_left ({', '.join(labels)}) "
-        f"topk by ({CHANNEL}) (1, last_over_time({info}[{known_within}]))"
+        f"topk by ({CHANNEL}) (1, last_over_time({info}[{known_within}]{shift}))"
     )
 
 

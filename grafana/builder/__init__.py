@@ -13,6 +13,7 @@ from grafana.builder.fields import (
     by_name,
     by_query,
     by_regexp,
+    mappings,
 )
 from grafana.builder.panels import Panel, QueryPanel, Text
 from grafana.builder.series_panels import BarChart, HeatMap, StateTimeline, TimeSeries
@@ -25,6 +26,7 @@ from grafana.builder.transformations import (
     limit,
     merge,
     organize,
+    reduce_to_rows,
     sort_by,
 )
 from grafana.builder.variables import (
@@ -67,7 +69,9 @@ __all__ = [
     "by_regexp",
     "grouping_to_matrix",
     "limit",
+    "mappings",
     "merge",
     "organize",
+    "reduce_to_rows",
     "sort_by",
 ]

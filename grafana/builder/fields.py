@@ -1,6 +1,6 @@
 """How numbers are shown: unit, limits, colours, texts, and what is different for some of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -92,7 +92,7 @@ class Fields:
                 "mode": "absolute",
                 "steps": [threshold.to_json() for threshold in self.thresholds],
             },
-            "mappings": self._mappings(),
+            "mappings": mappings(self.texts),
             "custom": custom or None,
         }
         return {
@@ -105,14 +105,16 @@ class Fields:
             return {"mode": self.color}
         return {"mode": "fixed", "fixedColor": self.fixed_color}
 
-    def _mappings(self) -> list[Json]:
-        if not self.texts:
-            return []
-        options = {
-            f"{text.value:g}": {"text": text.text, "color": text.color, "index": index}
-            for index, text in enumerate(self.texts)
-        }
-        return [{"type": "value", "options": options}]
+
+def mappings(texts: Sequence[ValueText]) -> list[Json]:
+    """Grafana's property `mappings`: these texts instead of their values."""
+    if not texts:
+        return []
+    options = {
+        f"{text.value:g}": {"text": text.text, "color": text.color, "index": index}
+        for index, text in enumerate(texts)
+    }
+    return [{"type": "value", "options": options}]
 
 
 def without_nulls(properties: Json) -> Json:

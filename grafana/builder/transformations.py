@@ -81,3 +81,8 @@ def grouping_to_matrix(column: str, row: str, value: str) -> Transformation:
         "groupingToMatrix",
         {"columnField": column, "rowField": row, "valueField": value, "emptyValue": "null"},
     )
+
+
+def reduce_to_rows(calculation: str) -> Transformation:
+    """A row for each series: its name in `Field`, and one figure of it."""
+    return Transformation("reduce", {"mode": "seriesToRows", "reducers": [calculation]})
