@@ -211,13 +211,13 @@ def _daylight() -> str:
     """
     series = selected(_ECU_POWER)
     offsets = ("-30m", *(f"{days * 24 * 60 - 30}m" for days in range(1, _DAYS_REMEMBERED + 1)))
-    return " or ".join(f"min_over_time({series}[1h] offset {offset})" for offset in offsets)
+    return " or ".join(f"min_over_time({series}[1h] offset {offset}) > 0" for offset in offsets)
 
 
 def _minutes_offline() -> str:
     """Of each inverter in the day after each moment; none for one that was never on."""
     off = f"({one_of_each(_ONLINE, selected(_ONLINE))} == bool 0)"
-    in_daylight = f"{off} and on (ecu) (({_daylight()}) > 0)"
+    in_daylight = f"{off} and on (ecu) ({_daylight()})"
     minutes = f"sum_over_time(({in_daylight})[1d:{_ROUND_MINUTES}m] offset -1d) * {_ROUND_MINUTES}"
     ever_on = f"last_over_time({selected(_LAST_SEEN)}[1d] offset -1d)"
     return f"{minutes} and on (ecu, inverter) {ever_on}"
