@@ -50,7 +50,12 @@ async def test_energy_is_there_when_prometheus_has_it_at_the_end_of_the_day() ->
         said = {"status": "success", "data": {"result": [{"values": values}]}}
         return lambda _: web.json_response(said)
 
-    for moments, has_energy in (((NOON,), False), ((NOON, LAST_MINUTE), True)):
+    cases = (
+        ((NOON,), False),
+        ((NOON, LAST_MINUTE), True),
+        ((NOON, DAY.ends_at), False),  # the energy of the next day
+    )
+    for moments, has_energy in cases:
         async with database(having(*moments)) as db:
             prometheus = PromqlReader(db.url, {"job": "aps"})
             destination = _destination(StringIO(), prometheus)

@@ -43,8 +43,9 @@ class OpenmetricsDestination:
         labels = {"ecu": day.ecu}
         start, end = day.starts_at - PRESENT_WITHIN, day.ends_at + PRESENT_WITHIN
         power = await self._prometheus.moments(_POWER.name, labels, start, end)
+        # What stands behind midnight is of the next day.
         energy = await self._prometheus.moments(
-            _DAY_ENERGY.name, labels, day.last_minute - PRESENT_WITHIN, end
+            _DAY_ENERGY.name, labels, day.last_minute - PRESENT_WITHIN, day.ends_at
         )
         return Present(power, bool(energy))
 
