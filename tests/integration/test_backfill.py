@@ -1,70 +1,110 @@
-"""`backfill` into real databases: all that is missing, and a second time nothing."""
+"""`backfill` of two months into real databases: all that is missing, and a second time nothing."""
 
-import re
-import subprocess
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.integration.databases import EVERY_KIND, SECRET, Kind, started
-from tests.integration.programs import EXPORTER, own_environment, running_simulator
+from aps_exporter.clock import Clock
+from aps_exporter.config import load
+from aps_exporter.pushing import build_writer
+from tests.integration.backfilling import Ended, fast_backfill, settings_for
+from tests.integration.databases import EVERY_KIND, Kind, started
+from tests.integration.live_past import STAMPED_LATER, LivePast, live_past
+from tests.integration.remembering import (
+    DAYS,
+    ECU,
+    ENERGY_PRECISION_KWH,
+    FIRST,
+    LAST,
+    RememberingEcu,
+    Truth,
+    days,
+    fast_clock,
+    midnight,
+)
 
 pytestmark = pytest.mark.integration
 
-DAYS: Final = 3
-ECU: Final = frozenset({("ecu", "216200000001")})
+POWER: Final = ("aps_ecu_power_watts", frozenset({("ecu", ECU)}))
+ENERGY: Final = ("aps_ecu_daily_energy_kwh", frozenset({("ecu", ECU)}))
+BUCKET: Final = timedelta(minutes=5)
+
+Points = Mapping[int, float]
 
 
-def _backfill(*arguments: str, environment: Mapping[str, str]) -> tuple[int, str]:
-    """Exit status and standard output."""
-    ended = subprocess.run(  # noqa: S603 - a command of this repository's tests
-        [EXPORTER, "backfill", *arguments],
-        env=own_environment() | dict(environment),
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
+@pytest.fixture(scope="module")
+def live() -> LivePast:
+    return live_past()
+
+
+def _push(settings: Mapping[str, str], lines: Sequence[str]) -> None:
+    config = load(dict(settings), targets_required=False).config().influxdb
+    assert config is not None
+
+    async def write() -> None:
+        writer = build_writer(config)
+        try:
+            await writer.write(lines)
+        finally:
+            await writer.close()
+
+    asyncio.run(write())
+
+
+def _is_of_the_plant(pushed: Points, truth: Truth) -> bool:
+    """A refresh across the birth of a round has the power of the round before."""
+    return all(
+        watts in {truth.watts(round_), truth.watts(round_ - BUCKET.seconds)}
+        for round_, watts in ((at - STAMPED_LATER.seconds, watts) for at, watts in pushed.items())
     )
-    assert SECRET not in ended.stdout + ended.stderr
-    assert "Traceback" not in ended.stderr, ended.stderr
-    return ended.returncode, ended.stdout
 
 
-def _summary(out: str) -> tuple[int, int]:
-    """Points written, points present."""
-    (found,) = re.findall(rf"{DAYS} days: (\d+) points written, (\d+) present\.", out)
-    return int(found[0]), int(found[1])
+def _backfill(clock: Clock, ecu: RememberingEcu, settings: Mapping[str, str]) -> Ended:
+    range_ = (f"--from={FIRST}", f"--to={LAST}")
+    return fast_backfill(clock, ecu.address, *range_, environment=settings)
 
 
 @pytest.mark.parametrize("kind", EVERY_KIND)
-def test_what_is_missing_is_written_once(kind: Kind, tmp_path: Path) -> None:
-    today = datetime.now(UTC).date()
-    first = today - timedelta(days=DAYS)
+def test_two_months_beside_live_rounds_are_filled_once_and_as_they_were(
+    kind: Kind, live: LivePast, tmp_path: Path
+) -> None:
+    clock, truth = fast_clock(), Truth()
+    remembered = {at: float(watts) for at, watts in truth.power(days()).items()}
+    lacking = {at: watts for at, watts in remembered.items() if at not in live.rounds}
     with (
         started(kind(tmp_path / "database")) as database,
-        running_simulator(tmp_path / "ecu", "--real-sun", "--model=ecu-r-pro") as ecu,
+        RememberingEcu(clock).served() as ecu,
     ):
-        environment = {
-            **database.settings,
-            "APS_INFLUXDB_URL": f"http://{database.address}",
-            "APS_STATE_DIR": str(tmp_path / "state"),
-            "APS_TIMEZONE": "UTC",
+        settings = settings_for(database, tmp_path / "state")
+        _push(settings, live.lines)
+        before = database.series()
+        pushed = before[POWER]
+        assert {*pushed} == {at + STAMPED_LATER.seconds for at in live.rounds}
+        assert len(pushed) > 300
+        assert _is_of_the_plant(pushed, truth)
+        assert len(lacking) > 100 * DAYS
+
+        ended = _backfill(clock, ecu, settings)
+        assert ended.status == 0, ended.err
+        written = len(lacking) + DAYS
+        assert ended.summary == (DAYS, written, len(remembered) - len(lacking))
+        assert ecu.asked == {"info": 1, "energy_of_period": 3, "power_of_day": DAYS}
+        found = database.series()
+        assert {name: points for name, points in found.items() if name not in (POWER, ENERGY)} == {
+            name: points for name, points in before.items() if name != POWER
         }
-        days = (ecu.address, f"--from={first}", f"--to={today - timedelta(days=1)}")
-        status, out = _backfill(*days, environment=environment)
-        written, present = _summary(out)
-        assert (status, present) == (0, 0)
-        found = {name: points for (name, labels), points in database.series().items()}
-        assert {*found} == {"aps_ecu_power_watts", "aps_ecu_daily_energy_kwh"}
-        assert written == sum(map(len, found.values()))
-        midnights = [
-            datetime.combine(first, datetime.min.time(), UTC) + timedelta(days=n)
-            for n in range(DAYS)
-        ]
-        assert sorted(found["aps_ecu_daily_energy_kwh"]) == [m.timestamp() for m in midnights]
-        status, out = _backfill(*days, environment=environment)
-        assert (status, _summary(out)) == (0, (0, written))
-        assert {n: p for (n, _), p in database.series().items()} == found
+        assert found[POWER] == lacking | pushed
+        assert len({at // BUCKET.seconds for at in found[POWER]}) == len(found[POWER])
+        assert found[ENERGY] == {
+            midnight(day): pytest.approx(truth.kwh(day), abs=ENERGY_PRECISION_KWH) for day in days()
+        }
+
+        again = _backfill(clock, ecu, settings)
+        assert again.status == 0, again.err
+        assert again.summary == (DAYS, 0, len(remembered) + DAYS)
+        assert database.series() == found
+        assert ecu.asked == {"info": 2, "energy_of_period": 6, "power_of_day": 2 * DAYS}
