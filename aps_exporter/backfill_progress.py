@@ -39,6 +39,7 @@ class DayDone:
     Attributes:
         energy_joules: what the day made, written or present; None where it is not known.
         kept: what was written, for a destination that is made at the end; else None.
+        is_left_out: the ECU does not answer for this day, though for others.
     """
 
     day: date
@@ -47,6 +48,7 @@ class DayDone:
     refused: int
     energy_joules: float | None
     kept: DayPoints | None = None
+    is_left_out: bool = False
 
 
 class BackfillFolder:
@@ -182,6 +184,8 @@ def _day_to_json(done: DayDone) -> dict[str, Any]:
         "refused": done.refused,
         "energy_joules": done.energy_joules,
     }
+    if done.is_left_out:
+        form["is_left_out"] = True
     if done.kept is not None:
         form["kept_power"] = [[point.at.timestamp(), point.watts] for point in done.kept.power]
         form["kept_energy_joules"] = done.kept.energy_joules
@@ -204,4 +208,5 @@ def _day_from_json(line: str) -> DayDone:
         int(form["refused"]),
         form["energy_joules"],
         kept,
+        bool(form.get("is_left_out")),
     )

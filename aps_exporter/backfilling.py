@@ -10,7 +10,7 @@ from aps_exporter.backfill_progress import BackfillProgress, BackfillTask, DayDo
 from aps_exporter.clock import Clock
 from aps_exporter.ecu_history import EcuHistory
 from aps_exporter.ecu_memory import EcuMemory
-from aps_exporter.errors import NoHistoryError
+from aps_exporter.errors import DayLostError, NoHistoryError
 from aps_exporter.history import (
     DayPoints,
     LocalDay,
@@ -102,6 +102,7 @@ class BackfillSum:
     refused: int = 0
     lacks_power: bool = False
     lacks_energies: bool = False
+    left_out: list[date] = field(default_factory=list)
     months: list[MonthDifference] = field(default_factory=list)
 
     def add(self, day: DayDone) -> None:
@@ -109,6 +110,8 @@ class BackfillSum:
         self.written += day.written
         self.present += day.present
         self.refused += day.refused
+        if day.is_left_out:
+            self.left_out.append(day.day)
 
 
 class Backfill:
@@ -196,22 +199,39 @@ class Backfill:
     async def days(self) -> AsyncGenerator[DayDone, None]:
         """Fill day after day; each is done when it is given.
 
+        One for which the ECU does not answer is left out, but not two in a row.
+
         Raises:
             HistoryLostError: the ECU does not answer any more.
             NoHistoryError: it has none to ask for.
             SinkUnavailableError: the destination is out of reach; SpoolUnavailableError, the disk.
             StateUnavailableError: that a day is done cannot be noted.
         """
+        lost: LocalDay | None = None
         while self._next <= self._range.last:
             day = self._local_day(self._next)
             if day.starts_at > self._clock.now():
-                return
-            done = await self._fill(day)
-            if self._progress is not None and self._is_over(day):
-                self._progress.add(done)
-            self._note(done)
+                break
             self._next += _ONE_DAY
-            yield done
+            try:
+                done = await self._fill(day)
+            except DayLostError:
+                if lost is not None:
+                    raise
+                lost = day
+                continue
+            if lost is not None:
+                yield self._noted(lost, _left_out(lost))
+                lost = None
+            yield self._noted(day, done)
+        if lost is not None:
+            yield self._noted(lost, _left_out(lost))
+
+    def _noted(self, day: LocalDay, done: DayDone) -> DayDone:
+        if self._progress is not None and self._is_over(day):
+            self._progress.add(done)
+        self._note(done)
+        return done
 
     async def _fill(self, day: LocalDay) -> DayDone:
         power = await self._power(day.date)
@@ -240,10 +260,19 @@ class Backfill:
             return {}
         power = await self._history.power(day)
         if power is None:
+            await self._refuse_if_another_is_answered(day)
             self._sum.lacks_power = True
             if self._sum.lacks_energies:
                 raise NoHistoryError(self._history.last_failure)
         return power or {}
+
+    async def _refuse_if_another_is_answered(self, day: date) -> None:
+        """The first day that is asked for may be the one that is not answered."""
+        failure = self._history.last_failure
+        if failure is None or self._sum.lacks_energies or day == self._range.last:
+            return
+        if await self._history.power(self._range.last) is not None:
+            raise DayLostError(failure)
 
     def _note(self, done: DayDone) -> None:
         self._sum.add(done)
@@ -280,3 +309,7 @@ class Backfill:
     def _moment_of(self, stamp: datetime) -> datetime:
         ecu_zone = None if self._info is None else self._info.timezone
         return self._times.moment(stamp, ecu_zone, self._clock.now())
+
+
+def _left_out(day: LocalDay) -> DayDone:
+    return DayDone(day.date, 0, 0, 0, None, is_left_out=True)

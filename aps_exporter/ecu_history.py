@@ -10,6 +10,7 @@ from aps_exporter.ecu.client import EcuClient
 from aps_exporter.ecu.decode import decode_reply
 from aps_exporter.ecu.queries import EnergyOfPeriodQuery, InfoQuery, Period, PowerOfDayQuery, Query
 from aps_exporter.errors import (
+    DayLostError,
     EcuStatusError,
     EcuUnreachableError,
     HistoryLostError,
@@ -83,7 +84,8 @@ class EcuHistory:
         """Watts by local minute; None if the ECU answers all but this query.
 
         Raises:
-            HistoryLostError: it does not answer any more, or did answer this query before.
+            DayLostError: it has answered this query before, and does answer others.
+            HistoryLostError: it does not answer any more.
         """
         reading = await self._reading(lambda ecu: PowerOfDayQuery(ecu, day))
         return reading.power_watts if isinstance(reading, PowerOfDay) else None
@@ -99,10 +101,12 @@ class EcuHistory:
         try:
             reading = await self._patiently(ask)
         except QueryError as error:
-            if name not in self._served and await self._answers_all_but(error):
-                self.last_failure = error
-                return None
-            raise HistoryLostError(name, error) from error
+            if not await self._answers_all_but(error):
+                raise HistoryLostError(name, error) from error
+            if name in self._served:
+                raise DayLostError(error) from error
+            self.last_failure = error
+            return None
         if name == PowerOfDayQuery.name:
             self.expect_power()
         return reading

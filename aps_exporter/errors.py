@@ -150,6 +150,13 @@ class HistoryLostError(ApsExporterError):
         self.cause = cause
 
 
+class DayLostError(HistoryLostError):
+    """An ECU is well, and answers for other days, but not for this one: leave it out."""
+
+    def __init__(self, cause: QueryError) -> None:
+        super().__init__("power_of_day", cause)
+
+
 class NoHistoryError(ApsExporterError):
     """An ECU has no history to ask for, though it answers otherwise: nothing to do."""
 

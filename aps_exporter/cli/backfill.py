@@ -37,7 +37,10 @@ _GO_ON: Final = "\nWhat is written stays; the same command goes on from there."
 
 
 def backfill(options: argparse.Namespace) -> int:
-    """Fill the gaps; the exit status is 3 when the ECU has no such service, or half of it."""
+    """Fill the gaps.
+
+    The exit status is 3 when the ECU has no such service, or half of it, and 1 when a day is lost.
+    """
     config = configure_for_one(options.host)
     days = _range(options, RealClock().now().astimezone(config.timezone).date())
     go_on = "" if options.dry_run else _GO_ON
@@ -118,7 +121,9 @@ async def _fill(config: Config, options: argparse.Namespace, days: BackfillRange
             await _fill_days(work, start, is_dry=options.dry_run)
             total = work.finish()
     _tell_of_end(total, options)
-    return EXIT_NO_SERVICE if total.lacks_energies or total.lacks_power else EXIT_OK
+    if total.lacks_energies or total.lacks_power:
+        return EXIT_NO_SERVICE
+    return EXIT_FAILED if total.left_out else EXIT_OK
 
 
 async def _fill_days(work: Backfill, start: BackfillStart, *, is_dry: bool) -> None:
@@ -135,6 +140,8 @@ async def _fill_days(work: Backfill, start: BackfillStart, *, is_dry: bool) -> N
 
 
 def _day_line(done: DayDone, *, is_dry: bool) -> str:
+    if done.is_left_out:
+        return f"{done.day}  left out: the ECU does not answer for this day, though for others"
     what = "to write" if is_dry else "written"
     parts = [f"{done.written} points {what}", f"{done.present} present"]
     if done.refused:
@@ -174,6 +181,9 @@ def _tell_of_end(total: BackfillSum, options: argparse.Namespace) -> None:
             "This ECU does not answer for its energies by day: those of the days are reckoned from "
             "its power."
         )
+    if total.left_out:
+        days = ", ".join(map(str, total.left_out))
+        _say(f"Left out, as the ECU does not answer for them, though for other days: {days}.")
     if total.lacks_power:
         _say("This ECU does not answer for the power of a day: only energies could be had.")
 

@@ -1,8 +1,11 @@
 """Back-fills to test with: of a world's ECU, into a shelf instead of a database."""
 
+import functools
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 from aps_exporter.backfill_progress import BackfillFolder, DayDone
@@ -12,8 +15,10 @@ from aps_exporter.ecu_history import LONGEST_QUERY_SECONDS, EcuHistory
 from aps_exporter.ecu_memory import EcuMemory
 from aps_exporter.history import DayPoints, LocalDay, Present
 from aps_exporter.round_time import RoundTimesMemory
+from aps_exporter.simulator.faults import Fault
 from aps_exporter.turns import Turn, always
-from tests.world import World
+from tests.virtual_time import in_virtual_time
+from tests.world import World, world
 
 TODAY = date(2026, 6, 1)
 """Where the ECU of a world is, when it starts."""
@@ -93,3 +98,31 @@ async def run(work: Backfill) -> tuple[BackfillStart, list[DayDone], BackfillSum
 
 def opened(folder: Path) -> BackfillFolder:
     return BackfillFolder(folder / "state")
+
+
+class Answering:
+    """An ECU that answers as a function says."""
+
+    def __init__(self, reply_to: Callable[[bytes], bytes | None]) -> None:
+        self.reply_to = reply_to
+
+
+InWorld = Callable[[World, Path], Coroutine[object, object, None]]
+
+
+def in_world(
+    faults: tuple[Fault, ...] = (), says_zone: str | None = None
+) -> Callable[[InWorld], Callable[[], None]]:
+    """Run a test in a world with these faults, and with a folder."""
+
+    def decorated(test: InWorld) -> Callable[[], None]:
+        @functools.wraps(test)
+        async def live() -> None:
+            async with world(faults=faults, says_zone=says_zone) as w:
+                with TemporaryDirectory() as folder:
+                    await test(w, Path(folder))
+
+        del live.__wrapped__  # pytest would look for fixtures in its parameters
+        return in_virtual_time(live)
+
+    return decorated

@@ -3,13 +3,15 @@
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.cli.console import TRACEBACK, Start, StartEcu, run, running, status_of
 from tests.cli.listeners import listening
+from tests.integration.backfilling import fast_backfill
+from tests.integration.remembering import RememberingEcu, fast_clock
 
 YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).date()
 TOMORROW = YESTERDAY + timedelta(days=2)
@@ -133,6 +135,25 @@ def test_ecu_without_its_lists_is_told_at_the_end(
     assert status == 3
     assert "does not answer for its energies by day" in err
     assert "Saved in history.om." in out
+
+
+def test_day_that_is_not_answered_is_left_out_and_told() -> None:
+    clock = fast_clock()
+    with RememberingEcu(clock).served() as ecu:
+        ecu.lost.add(date(2026, 11, 18))
+        ended = fast_backfill(
+            clock,
+            *(ecu.address, "--from=2026-11-17", "--to=2026-11-19", FILE),
+            environment={"APS_STATE_DIR": "state"},
+        )
+    assert ended.status == 1
+    days = [line.partition("  ") for line in ended.out.splitlines()[:3]]
+    assert [day for day, *_ in days] == ["2026-11-17", "2026-11-18", "2026-11-19"]
+    assert days[1][2] == "left out: the ECU does not answer for this day, though for others"
+    assert ended.err.splitlines()[-1] == (
+        "Left out, as the ECU does not answer for them, though for other days: 2026-11-18."
+    )
+    assert Path("history.om").exists()
 
 
 def test_ecu_without_history_is_told_in_one_line(

@@ -55,11 +55,15 @@ class RememberingEcu:
             plant_inverters(INVERTERS), clock, model="ecu-r-pro", faults=faults
         )
         self.asked: Counter[str] = Counter()
+        self.lost: set[date] = set()
+        """The days for whose power it hangs up."""
         self.server = EcuServer(self, self._simulated.faults)
         self.address = ""
 
     def reply_to(self, request: bytes) -> bytes | None:
         self.asked[_QUERY_OF[request[9:13]]] += 1
+        if any(f"END{day:%Y%m%d}END".encode() in request for day in self.lost):
+            return None
         return self._simulated.reply_to(request)
 
     @contextmanager
