@@ -1,6 +1,8 @@
-"""A real Prometheus, run for a test."""
+"""A real Prometheus, run for a test: the installed one, or that of PROMETHEUS and PROMTOOL."""
 
 import json
+import os
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +21,9 @@ Series = dict[tuple[str, ...], float]
 STORAGE: Final = "storage"
 """Where in its folder it keeps what it knows."""
 
+PROMETHEUS: Final = os.environ.get("PROMETHEUS", "prometheus")
+PROMTOOL: Final = os.environ.get("PROMTOOL", "promtool")
+
 _SAYS_PROMETHEUS: Final = r'msg="Listening on".* address=(\S+)'
 _READY_WITHIN_SECONDS: Final = 30
 
@@ -31,7 +36,7 @@ class Prometheus:
 
     def ask(self, path: str, **parameters: str) -> Any:
         answer = json.loads(get(self.address, f"/api/v1/{path}?{urlencode(parameters)}").text)
-        assert answer["status"] == "success"
+        assert answer["status"] == "success", (parameters, answer)
         return answer["data"]
 
     def series(self, query: str, *labels: str, at: float | None = None) -> Series:
@@ -50,7 +55,7 @@ def running_prometheus(folder: Path, settings: Mapping[str, Any]) -> Iterator[Pr
     """A Prometheus with these settings, ready, on what is in `STORAGE` of the folder already."""
     (folder / "prometheus.yml").write_text(json.dumps(settings), encoding="utf-8")
     with running(
-        "prometheus",
+        PROMETHEUS,
         "--config.file=prometheus.yml",
         f"--storage.tsdb.path={folder / STORAGE}",
         "--storage.tsdb.retention.time=100y",
@@ -63,3 +68,17 @@ def running_prometheus(folder: Path, settings: Mapping[str, Any]) -> Iterator[Pr
             assert time.monotonic() < deadline
             time.sleep(0.1)
         yield Prometheus(program.address)
+
+
+def create_blocks(file: Path, folder: Path) -> None:
+    """What a Prometheus of this folder then knows is what stands in the file, too.
+
+    promtool reads the whole file once for each block: a month in one saves minutes.
+    """
+    longest = "--max-block-duration=768h"
+    subprocess.run(  # noqa: S603 - what is run stands here
+        [PROMTOOL, "tsdb", "create-blocks-from", longest, "openmetrics", "-q", str(file), STORAGE],
+        cwd=folder,
+        check=True,
+        timeout=100,
+    )

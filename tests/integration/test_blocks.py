@@ -1,7 +1,6 @@
 """promtool makes blocks of what is written in OpenMetrics, and Prometheus has it all."""
 
 import math
-import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +9,7 @@ import pytest
 
 from aps_exporter.metrics import Metric
 from aps_exporter.sinks.openmetrics import SampleHistory
-from tests.integration.prometheus import STORAGE, running_prometheus
+from tests.integration.prometheus import create_blocks, running_prometheus
 
 pytestmark = pytest.mark.integration
 
@@ -21,16 +20,6 @@ AWKWARD: Final = 'a "b"\\\nü {c}'
 
 def _metric(name: str, kind: Any = "gauge") -> Metric[Any]:
     return Metric(name, 'Says "so"\\\nand so.', ("ecu",), lambda _: [], kind)
-
-
-def create_blocks(file: Path, folder: Path) -> None:
-    """What a Prometheus of this folder then knows is what stands in the file."""
-    subprocess.run(  # noqa: S603 - what is run stands here
-        ["promtool", "tsdb", "create-blocks-from", "openmetrics", "-q", str(file), STORAGE],  # noqa: S607 - where Debian puts it
-        cwd=folder,
-        check=True,
-        timeout=50,
-    )
 
 
 def test_prometheus_has_every_value_at_its_very_time(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ ECU begins to count anew, and five hours with another ECU at the address.
 """
 
 import asyncio
-import subprocess
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from aps_exporter.state import State, open_state
 from aps_exporter.virtual_time import VirtualTimeLoop
 from tests.exporter import Client, exporter
 from tests.faults.ordeal import PLAIN, Page
-from tests.integration.prometheus import STORAGE, Prometheus, running_prometheus
+from tests.integration.prometheus import Prometheus, create_blocks, running_prometheus
 from tests.world import World, world
 
 pytestmark = pytest.mark.integration
@@ -185,12 +184,7 @@ def prometheus(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     """A Prometheus that has all samples of the run."""
     folder = tmp_path_factory.mktemp("prometheus")
     run.write(folder / "samples.om")
-    subprocess.run(  # noqa: S603 - what is run stands here
-        ["promtool", "tsdb", "create-blocks-from", "openmetrics", "-q", "samples.om", STORAGE],  # noqa: S607 - where Debian puts it
-        cwd=folder,
-        check=True,
-        timeout=50,
-    )
+    create_blocks(folder / "samples.om", folder)
     with running_prometheus(folder, {}) as server:
         yield server
 

@@ -9,8 +9,7 @@ import pytest
 
 from aps_exporter.simulator.plant import DEFAULT_INVERTERS, Plant, plant_inverters
 from tests.integration.programs import EXPORTER, own_environment
-from tests.integration.prometheus import running_prometheus
-from tests.integration.test_blocks import create_blocks
+from tests.integration.prometheus import create_blocks, running_prometheus
 
 pytestmark = pytest.mark.integration
 
