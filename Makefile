@@ -4,6 +4,7 @@
 # make check    format, lint, types, import layers
 # make integration   against a real Prometheus, InfluxDB, VictoriaMetrics and Chromium (see .ci/run)
 # make integration-influxdb2   the tests with databases against InfluxDB 2, built first (go, cargo)
+# make integration-prometheus3   what asks Prometheus, on 3.x out of a newer Debian (apt-get, dpkg-deb)
 # make soak     a simulated week with all the faults of the simulator, in a few minutes
 # make bench    speed, memory, freshness and the cost of a read beside a peer, as a table
 # make dashboards   write the dashboards of grafana/dashboards anew
@@ -22,9 +23,11 @@ CODE := aps_exporter tests benchmarks grafana
 FAST := not integration and not soak
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/aps-exporter-tests
 INFLUXD2 := $(CACHE)/influxd-2.7.12
+PROMETHEUS3 := $(CACHE)/prometheus-forky
 PICTURES_APP := grafana/pictures/dist
 
-.PHONY: demo test coverage check format integration integration-influxdb2 soak bench dashboards \
+.PHONY: demo test coverage check format integration integration-influxdb2 \
+	integration-prometheus3 soak bench dashboards \
 	dashboards-check pictures rules readme clean
 
 demo: $(RUN)
@@ -52,6 +55,12 @@ integration: $(DEV)
 
 integration-influxdb2: $(DEV) $(INFLUXD2)
 	INFLUXD2=$(INFLUXD2) $(BIN)/pytest -m influxdb2
+
+integration-prometheus3: $(DEV) $(PROMETHEUS3)
+	PROMETHEUS=$(PROMETHEUS3)/prometheus PROMTOOL=$(PROMETHEUS3)/promtool \
+		$(BIN)/pytest tests/integration/dashboards tests/integration/test_alert.py \
+		tests/integration/test_blocks.py tests/integration/test_lifetime_increase.py \
+		tests/integration/test_prometheus.py tests/rules
 
 soak: $(DEV)
 	$(BIN)/pytest -m soak
@@ -86,6 +95,9 @@ clean:
 %/node_modules/.package-lock.json: %/package-lock.json
 	cd $* && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
+
+$(PROMETHEUS3):
+	tests/integration/unpack_prometheus.sh forky $@
 
 $(INFLUXD2):
 	tests/integration/build_influxd2.sh $@
