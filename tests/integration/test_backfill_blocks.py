@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.backfilling import Ended, fast_backfill
 from tests.integration.programs import EXPORTER, own_environment
-from tests.integration.prometheus import Prometheus, running_prometheus
+from tests.integration.prometheus import Prometheus, create_blocks, running_prometheus
 from tests.integration.remembering import (
     DAYS,
     ECU,
@@ -25,7 +25,6 @@ from tests.integration.remembering import (
     fast_clock,
     midnight,
 )
-from tests.integration.test_blocks import create_blocks
 
 pytestmark = pytest.mark.integration
 
