@@ -164,9 +164,8 @@ def test_backfill_never_asks_while_a_refresh_does(tmp_path: Path) -> None:
 def test_without_turns_they_would_get_in_each_others_way(tmp_path: Path) -> None:
     @in_virtual_time
     async def check() -> None:
-        most, failed, _ = await _overlaps(tmp_path, 0.5, turns=False)
+        most, _, _ = await _overlaps(tmp_path, 0.5, turns=False)
         assert most > 1
-        assert failed
 
     check()
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,15 @@ def test_sighup_during_the_start_ends_nothing(start: Start) -> None:
     assert get(begun.address, "/-/healthy")[0] == 200
 
 
+@pytest.fixture
+def with_a_terminal() -> Iterator[None]:
+    """Whoever runs the tests in the background may have had them ignore SIGHUP."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("with_a_terminal")
 def test_the_demo_ends_with_its_terminal(start: Start) -> None:
     demo = start("demo", *LISTEN)
     assert get(demo.address, "/-/healthy")[0] == 200

@@ -48,7 +48,7 @@ def test_state_is_there_after_the_first_round_and_at_the_end(
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     assert state["version"] == 1
     assert state["ecus"]["216000000001"]["last_seen"].keys() >= {"802000000001"}
-    assert sorted(path.name for path in folder.iterdir()) == ["lock", "state.json"]
+    assert {path.name for path in folder.iterdir()} == {"asking", "lock", "state.json"}
 
 
 def test_exporter_that_was_killed_goes_on_from_its_last_round(
