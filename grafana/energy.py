@@ -4,6 +4,7 @@ from typing import Final
 
 from grafana.builder import (
     BarChart,
+    BarGauge,
     Dashboard,
     Fields,
     Promql,
@@ -68,7 +69,7 @@ def _energy(panel_id: int, title: str, joules: str, said: str, since: str | None
         width=4,
         time_from=since,
         targets=(Promql(expr=watt_hours(joules), instant=True),),
-        fields=Fields(unit=_UNIT, decimals=1, fixed_color="green"),
+        fields=Fields(unit=_UNIT, decimals=2, fixed_color="green"),
     )
 
 
@@ -143,17 +144,16 @@ def _by_month() -> str:
     return f"sum({watt_hours(_DAY)}) * on () group_left (month) {month}"
 
 
-_PER_MONTH: Final = BarChart(
+_PER_MONTH: Final = BarGauge(
     id=8,
     title="Energy per month, 12 months",
-    description="What each month brought, by your browser's clock; the last bar is this month so "
-    "far. Around 50 degrees north a day in June brings five to eight times one in December, so "
-    f"compare a month with the same one a year before. {_SINCE_COUNTED}",
+    description="What each month brought, by your browser's clock; the bar at the bottom is this "
+    "month so far. Around 50 degrees north a day in June brings five to eight times one in "
+    f"December, so compare a month with the same one a year before. {_SINCE_COUNTED}",
     width=12,
     height=9,
     time_from="now-12M/M",
-    x="Field",
-    legend_shown=False,
+    every_row=True,
     targets=(Promql(expr=_by_month(), legend="{{month}}", min_step="1d"),),
     transformations=(reduce_to_rows("sum"),),
     fields=Fields(unit=_UNIT, decimals=1, least=0, fixed_color="green"),
@@ -216,9 +216,9 @@ _YIELD: Final = BarChart(
     "in most of Europe. An array that stays behind its own usual has dirt, shade or a fault. "
     "Needs rated_watts in the panels file.",
     width=12,
-    height=9,
+    height=12,
     targets=(Promql(expr=_specific_yield(), legend="{{array}} (ECU {{ecu}})", min_step="1d"),),
-    fields=Fields(unit="suffix: kWh/kWp", decimals=2, least=0, absent="no rated_watts"),
+    fields=Fields(unit="suffix: kWh/kWp", decimals=2, least=0),
 )
 
 _BEST: Final = Table(
@@ -228,7 +228,7 @@ _BEST: Final = Table(
     "best first. Cool, clear days of May and June tend to win over hot ones. If none of this "
     f"year's is among them by August, the roof has lost something. {_SINCE_COUNTED}",
     width=12,
-    height=9,
+    height=12,
     time_from="now-12M/d",
     targets=(Promql(expr=watt_hours(f"sum({_DAY})"), min_step="1d", shape="table"),),
     transformations=(

@@ -5,7 +5,6 @@ from typing import Any, Final
 from grafana.builder import (
     Dashboard,
     Fields,
-    Override,
     Promql,
     StateTimeline,
     Table,
@@ -14,6 +13,7 @@ from grafana.builder import (
     ValueText,
     by_name,
     by_query,
+    by_regexp,
     mappings,
     merge,
     organize,
@@ -59,9 +59,13 @@ _CELL_COLOR: Final = {"custom.cellOptions": {"type": "color-text"}}
 
 _COLUMNS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
     ("On", now(_ONLINE), {"mappings": mappings(_ON_OR_OFF), **_CELL_COLOR}),
-    ("Last on", f"{now(_LAST_SEEN)} * {_MILLISECONDS}", {"unit": unit_of(_LAST_SEEN)}),
+    (
+        "Last on",
+        f"{now(_LAST_SEEN)} * {_MILLISECONDS}",
+        {"unit": unit_of(_LAST_SEEN), "custom.minWidth": 140},
+    ),
     ("Power", now(_POWER), {"unit": unit_of(_POWER)}),
-    ("24 hours", _ENERGY_OF_A_DAY, {"unit": "watth", "decimals": 2}),
+    ("Energy, 24 h", _ENERGY_OF_A_DAY, {"unit": "watth", "decimals": 2}),
     (
         "Temperature",
         now(_TEMPERATURE),
@@ -86,9 +90,8 @@ _LETTERS: Final = "BCDEFGHI"
 """Of the columns' targets; A has the models."""
 
 
-def _in_column(title: str, properties: dict[str, Any]) -> Override:
-    return by_name(title, properties)
-
+_COLUMN_PIXELS: Final = 100
+"""At least; all columns stand beside each other on a desk."""
 
 _AT_A_GLANCE: Final = Table(
     id=1,
@@ -98,7 +101,7 @@ _AT_A_GLANCE: Final = Table(
     "off, and since when. Voltage is the highest of the phases; a QT2 measures from phase to "
     "phase, about 400 V. An inverter that the ECU lists and has never heard has no model.",
     width=24,
-    height=10,
+    height=12,
     targets=(
         Promql(expr=_MODEL, instant=True, shape="table"),
         *(Promql(expr=expr, instant=True, shape="table") for _, expr, _ in _COLUMNS),
@@ -106,7 +109,7 @@ _AT_A_GLANCE: Final = Table(
     transformations=(
         merge(),
         organize(
-            ("inverter", "model", *(f"Value #{letter}" for letter in _LETTERS), "ecu"),
+            ("inverter", *(f"Value #{letter}" for letter in _LETTERS), "model", "ecu"),
             {
                 "inverter": "Inverter",
                 "model": "Model",
@@ -122,7 +125,10 @@ _AT_A_GLANCE: Final = Table(
     ),
     fields=Fields(
         unit="none",
-        overrides=tuple(_in_column(title, properties) for title, _, properties in _COLUMNS),
+        overrides=(
+            by_regexp(".*", {"custom.minWidth": _COLUMN_PIXELS}),
+            *(by_name(title, properties) for title, _, properties in _COLUMNS),
+        ),
     ),
 )
 
@@ -197,7 +203,7 @@ _RADIO: Final = TimeSeries(
     "others, as it will be the first to go missing. Moving the ECU by a metre, or away from metal "
     "and from other radios, may help. Inverters that are off have no signal.",
     width=12,
-    height=9,
+    height=11,
     legend_calculations=("mean", "min", "lastNotNull"),
     targets=(Promql(expr=over_time(_SIGNAL), legend="{{inverter}}", min_step="1m"),),
     fields=Fields(unit=unit_of(_SIGNAL), decimals=0, least=0, most=1),
@@ -232,13 +238,13 @@ _OFFLINE: Final = TimeSeries(
     "and again, or a whole day: look at its signal, then at its breaker. All at once: the grid or "
     "the breaker of the whole roof. Time in which the ECU itself did not answer is not counted.",
     width=12,
-    height=9,
+    height=11,
     time_from="now-13d/d",
     bars=True,
     stacked=True,
     legend_calculations=("sum",),
     targets=(Promql(expr=_minutes_offline(), legend="{{inverter}}", min_step="1d"),),
-    fields=Fields(unit="m", decimals=0, least=0),
+    fields=Fields(unit="m", decimals=1, least=0),
 )
 
 INVERTERS: Final = Dashboard(

@@ -39,7 +39,12 @@ class Stat(QueryPanel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BarGauge(QueryPanel):
-    """A horizontal bar for each series, in the order in which they come."""
+    """A horizontal bar for each series, in the order in which they come.
+
+    With `every_row` one for each row of a table, such as that of `reduce_to_rows`.
+    """
+
+    every_row: bool = False
 
     @property
     def kind(self) -> str:
@@ -47,7 +52,7 @@ class BarGauge(QueryPanel):
 
     def options(self) -> Json:
         return {
-            "reduceOptions": newest_value(),
+            "reduceOptions": {**newest_value(), "values": self.every_row},
             "orientation": "horizontal",
             "displayMode": "basic",
             "namePlacement": "left",
