@@ -69,7 +69,7 @@ def _energy(panel_id: int, title: str, joules: str, said: str, since: str | None
         width=4,
         time_from=since,
         targets=(Promql(expr=watt_hours(joules), instant=True),),
-        fields=Fields(unit=_UNIT, decimals=2, fixed_color="green"),
+        fields=Fields(unit=_UNIT, fixed_color="green"),
     )
 
 
@@ -128,7 +128,7 @@ _PER_DAY: Final = TimeSeries(
     stacked=True,
     legend_calculations=("mean", "max", "sum"),
     targets=(Promql(expr=watt_hours(_DAY), legend="ECU {{ecu}}", min_step="1d"),),
-    fields=Fields(unit=_UNIT, decimals=1, least=0),
+    fields=Fields(unit=_UNIT, least=0),
 )
 
 
@@ -150,13 +150,13 @@ _PER_MONTH: Final = BarGauge(
     description="What each month brought, by your browser's clock; the bar at the bottom is this "
     "month so far. Around 50 degrees north a day in June brings five to eight times one in "
     f"December, so compare a month with the same one a year before. {_SINCE_COUNTED}",
-    width=12,
-    height=9,
+    width=8,
+    height=12,
     time_from="now-12M/M",
     every_row=True,
     targets=(Promql(expr=_by_month(), legend="{{month}}", min_step="1d"),),
     transformations=(reduce_to_rows("sum"),),
-    fields=Fields(unit=_UNIT, decimals=1, least=0, fixed_color="green"),
+    fields=Fields(unit=_UNIT, least=0, fixed_color="green"),
 )
 
 _LAST_YEAR: Final = TimeSeries(
@@ -166,8 +166,8 @@ _LAST_YEAR: Final = TimeSeries(
     "by the weather. If the bars stay under the points for weeks, think of dirt, a tree that has "
     "grown or an inverter that is gone. Points come when the exporter has run for a year, and "
     "Prometheus keeps that long.",
-    width=12,
-    height=9,
+    width=8,
+    height=12,
     bars=True,
     targets=(
         Promql(expr=watt_hours(f"sum({_DAY})"), legend="this year", min_step="1d"),
@@ -179,7 +179,6 @@ _LAST_YEAR: Final = TimeSeries(
     ),
     fields=Fields(
         unit=_UNIT,
-        decimals=1,
         least=0,
         overrides=(
             by_query(
@@ -215,10 +214,10 @@ _YIELD: Final = BarChart(
     "size can be compared. 1 is a dull day and 5 to 7 a long clear one; the year's mean is 2 to 4 "
     "in most of Europe. An array that stays behind its own usual has dirt, shade or a fault. "
     "Needs rated_watts in the panels file.",
-    width=12,
-    height=12,
+    width=24,
+    height=9,
     targets=(Promql(expr=_specific_yield(), legend="{{array}} (ECU {{ecu}})", min_step="1d"),),
-    fields=Fields(unit="suffix: kWh/kWp", decimals=2, least=0),
+    fields=Fields(unit="suffix:kWh/kWp", decimals=2, least=0),
 )
 
 _BEST: Final = Table(
@@ -227,7 +226,7 @@ _BEST: Final = Table(
     description="The days that brought most, midnight to midnight by your browser's clock, the "
     "best first. Cool, clear days of May and June tend to win over hot ones. If none of this "
     f"year's is among them by August, the roof has lost something. {_SINCE_COUNTED}",
-    width=12,
+    width=8,
     height=12,
     time_from="now-12M/d",
     targets=(Promql(expr=watt_hours(f"sum({_DAY})"), min_step="1d", shape="table"),),
@@ -248,6 +247,6 @@ ENERGY: Final = Dashboard(
     title="APsystems energy",
     description="Did it pay?",
     variables=(*ECU_CHOICES, _TARIFF),
-    rows=(_STATS, (_PER_DAY,), (_PER_MONTH, _LAST_YEAR), (_YIELD, _BEST)),
+    rows=(_STATS, (_PER_DAY,), (_PER_MONTH, _LAST_YEAR, _BEST), (_YIELD,)),
     time_from="now-30d/d",
 )

@@ -13,7 +13,6 @@ from grafana.builder import (
     ValueText,
     by_name,
     by_query,
-    by_regexp,
     mappings,
     merge,
     organize,
@@ -57,12 +56,18 @@ _ENERGY_OF_A_DAY: Final = watt_hours(f"sum by (ecu, inverter) ({channel_joules('
 
 _CELL_COLOR: Final = {"custom.cellOptions": {"type": "color-text"}}
 
+_SERIAL: Final = {"unit": "string", "custom.minWidth": 115}
+
 _COLUMNS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
-    ("On", now(_ONLINE), {"mappings": mappings(_ON_OR_OFF), **_CELL_COLOR}),
+    (
+        "On",
+        now(_ONLINE),
+        {"mappings": mappings(_ON_OR_OFF), "custom.minWidth": 45, **_CELL_COLOR},
+    ),
     (
         "Last on",
         f"{now(_LAST_SEEN)} * {_MILLISECONDS}",
-        {"unit": unit_of(_LAST_SEEN), "custom.minWidth": 140},
+        {"unit": unit_of(_LAST_SEEN), "custom.minWidth": 113},
     ),
     ("Power", now(_POWER), {"unit": unit_of(_POWER)}),
     ("Energy, 24 h", _ENERGY_OF_A_DAY, {"unit": "watth", "decimals": 2}),
@@ -90,9 +95,6 @@ _LETTERS: Final = "BCDEFGHI"
 """Of the columns' targets; A has the models."""
 
 
-_COLUMN_PIXELS: Final = 100
-"""At least; all columns stand beside each other on a desk."""
-
 _AT_A_GLANCE: Final = Table(
     id=1,
     title="Every inverter now",
@@ -101,7 +103,8 @@ _AT_A_GLANCE: Final = Table(
     "off, and since when. Voltage is the highest of the phases; a QT2 measures from phase to "
     "phase, about 400 V. An inverter that the ECU lists and has never heard has no model.",
     width=24,
-    height=12,
+    height=11,
+    column_pixels=95,
     targets=(
         Promql(expr=_MODEL, instant=True, shape="table"),
         *(Promql(expr=expr, instant=True, shape="table") for _, expr, _ in _COLUMNS),
@@ -126,8 +129,8 @@ _AT_A_GLANCE: Final = Table(
     fields=Fields(
         unit="none",
         overrides=(
-            by_regexp(".*", {"custom.minWidth": _COLUMN_PIXELS}),
             *(by_name(title, properties) for title, _, properties in _COLUMNS),
+            *(by_name(title, _SERIAL) for title in ("Inverter", "ECU")),
         ),
     ),
 )
@@ -140,7 +143,7 @@ _TIMELINE: Final = StateTimeline(
     "breaker or itself, and the left edge of the blue says since when. Blank: nothing was heard "
     "from the ECU at all.",
     width=24,
-    height=9,
+    height=11,
     targets=(Promql(expr=over_time(_ONLINE), legend="{{inverter}}", min_step="1m"),),
     fields=Fields(
         unit=unit_of(_ONLINE),
@@ -157,7 +160,7 @@ _HEAT: Final = TimeSeries(
     "the air on a bright day. One that is always hotter than its neighbours lies in still air or "
     "under leaves; over 80 degrees it makes less to protect itself, and ages fast: give it air.",
     width=12,
-    height=9,
+    height=11,
     limit_lines=True,
     targets=(Promql(expr=over_time(_TEMPERATURE), legend="{{inverter}}", min_step="1m"),),
     fields=Fields(unit=unit_of(_TEMPERATURE), decimals=0, thresholds=_BY_HEAT),
@@ -171,7 +174,7 @@ _POWER_AND_HEAT: Final = TimeSeries(
     "the temperature stays high on a clear day is heat protection. Choose a single inverter at "
     "the top to see only that one.",
     width=12,
-    height=9,
+    height=11,
     stacked=True,
     targets=(
         Promql(expr=f"sum({over_time(_POWER)})", legend="power", min_step="1m"),
@@ -205,6 +208,8 @@ _RADIO: Final = TimeSeries(
     width=12,
     height=11,
     legend_calculations=("mean", "min", "lastNotNull"),
+    legend_to_the_right=True,
+    legend_sorted_by="Mean",
     targets=(Promql(expr=over_time(_SIGNAL), legend="{{inverter}}", min_step="1m"),),
     fields=Fields(unit=unit_of(_SIGNAL), decimals=0, least=0, most=1),
 )
@@ -243,8 +248,11 @@ _OFFLINE: Final = TimeSeries(
     bars=True,
     stacked=True,
     legend_calculations=("sum",),
+    legend_to_the_right=True,
+    legend_sorted_by="Total",
+    legend_descending=True,
     targets=(Promql(expr=_minutes_offline(), legend="{{inverter}}", min_step="1d"),),
-    fields=Fields(unit="m", decimals=1, least=0),
+    fields=Fields(unit="suffix:min", decimals=0, least=0),
 )
 
 INVERTERS: Final = Dashboard(

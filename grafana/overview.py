@@ -3,6 +3,7 @@
 from typing import Final
 
 from grafana.builder import (
+    BLANK,
     Dashboard,
     Fields,
     Promql,
@@ -62,7 +63,7 @@ _TODAY: Final = Stat(
             instant=True,
         ),
     ),
-    fields=Fields(unit=unit_of(_DAY_ENERGY), decimals=2, fixed_color="green"),
+    fields=Fields(unit=unit_of(_DAY_ENERGY), decimals=1, fixed_color="green"),
 )
 
 _PEAK: Final = Stat(
@@ -134,7 +135,7 @@ _POWER_TODAY: Final = TimeSeries(
     "roof. The dashed line is the whole roof at the same time yesterday. Night, and time in which "
     "nothing was heard, stay empty.",
     width=24,
-    height=10,
+    height=12,
     time_from="now/d",
     stacked=True,
     targets=(
@@ -169,7 +170,7 @@ _PER_DAY: Final = TimeSeries(
     "lifetime counter or by power, whichever says more. The last bar is today so far. Days before "
     "the exporter ran are missing.",
     width=12,
-    height=10,
+    height=12,
     time_from="now-30d/d",
     bars=True,
     stacked=True,
@@ -178,7 +179,7 @@ _PER_DAY: Final = TimeSeries(
             expr=watt_hours(ecu_joules("1d", " offset -1d")), legend="ECU {{ecu}}", min_step="1d"
         ),
     ),
-    fields=Fields(unit=unit_of(_DAY_ENERGY), decimals=1, least=0),
+    fields=Fields(unit=unit_of(_DAY_ENERGY), least=0),
 )
 
 
@@ -214,8 +215,9 @@ _ROOF: Final = Table(
     "file. Without one, a row is an inverter and a column one of its inputs. Red is the least of "
     "the moment and green the most: look for one cell that differs from its neighbours.",
     width=12,
-    height=10,
+    height=12,
     colored_cells=True,
+    column_pixels=58,
     targets=(Promql(expr=_roof(), instant=True, shape="table"),),
     transformations=(
         sort_by("column"),
@@ -227,7 +229,13 @@ _ROOF: Final = Table(
         unit=unit_of(_CHANNEL_POWER),
         least=0,
         color="continuous-RdYlGr",
-        overrides=(by_name("Row", {"custom.cellOptions": {"type": "auto"}, "custom.width": 150}),),
+        texts=(BLANK,),
+        overrides=(
+            by_name(
+                "Row",
+                {"unit": "string", "custom.cellOptions": {"type": "auto"}, "custom.width": 120},
+            ),
+        ),
     ),
 )
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from grafana.builder import (
+    BLANK,
     Dashboard,
     Fields,
     Influxql,
@@ -145,7 +146,7 @@ _POWER_TODAY: Final = TimeSeries(
     description="What each inverter makes, one on top of the other: the upper edge is the whole "
     "roof. Night, and time in which nothing was written, stay empty.",
     width=16,
-    height=10,
+    height=12,
     time_from="now/d",
     least_interval="5m",
     stacked=True,
@@ -158,7 +159,7 @@ _POWER_YESTERDAY: Final = TimeSeries(
     title="Power yesterday",
     description="The same for the whole day before, to compare with.",
     width=8,
-    height=10,
+    height=12,
     time_from="now/d",
     time_shift="1d/d",
     least_interval="5m",
@@ -175,7 +176,7 @@ _PER_DAY: Final = TimeSeries(
     "from power, round by round. The last bar is today so far. Days before the exporter wrote are "
     "missing, and time in which nothing was heard adds nothing.",
     width=12,
-    height=10,
+    height=12,
     time_from="now-30d/d",
     bars=True,
     stacked=True,
@@ -185,7 +186,7 @@ _PER_DAY: Final = TimeSeries(
             alias="ECU $tag_ecu",
         ),
     ),
-    fields=Fields(unit=_WATT_HOURS, decimals=1, least=0),
+    fields=Fields(unit=_WATT_HOURS, least=0),
 )
 
 _ROOF: Final = Table(
@@ -195,8 +196,9 @@ _ROOF: Final = Table(
     "is the least of the moment and green the most: look for one cell that differs from its "
     "neighbours. Empty at night.",
     width=12,
-    height=10,
+    height=12,
     colored_cells=True,
+    column_pixels=58,
     targets=(Influxql(query=of(_CHANNEL_POWER, "last", when=NOW, by=EACH_CHANNEL), shape="table"),),
     transformations=(
         sort_by("channel"),
@@ -208,8 +210,12 @@ _ROOF: Final = Table(
         unit=unit_of(_CHANNEL_POWER),
         least=0,
         color="continuous-RdYlGr",
+        texts=(BLANK,),
         overrides=(
-            by_name("Inverter", {"custom.cellOptions": {"type": "auto"}, "custom.width": 150}),
+            by_name(
+                "Inverter",
+                {"unit": "string", "custom.cellOptions": {"type": "auto"}, "custom.width": 120},
+            ),
         ),
     ),
 )

@@ -40,8 +40,8 @@ _RANKING: Final = BarGauge(
     description="Every panel by what it makes, as heard in the last 15 minutes, the strongest "
     "first. Panels of other sides of the roof differ by the hour; two that lie side by side should "
     "not. At night there is nothing to rank.",
-    width=12,
-    height=12,
+    width=10,
+    height=20,
     targets=(
         Promql(
             expr=f"sort_desc({with_panel(now(_POWER), 'panel')})", legend="{{panel}}", instant=True
@@ -72,8 +72,9 @@ _WORST: Final = BarGauge(
     "and more is normal; under 70 % something is new: dirt, snow, a cable, a tree, a dead module. "
     "Siblings are the panels of the same array in the panels file, else of the same ECU. Needs two "
     "days of numbers.",
-    width=12,
-    height=12,
+    width=24,
+    height=6,
+    most_pixels=28,
     targets=(
         Promql(expr=f"sort(bottomk(5, {_against_usual()}))", legend="{{panel}}", instant=True),
     ),
@@ -99,8 +100,10 @@ _SHARE: Final = TimeSeries(
     "panels of the same array in the panels file, else of the same ECU. Around 100 % is normal. A "
     "dip at the same hour each day is shade; a step down that stays is a fault. Only while the "
     "median is above 30 W.",
-    width=24,
-    height=11,
+    width=14,
+    height=20,
+    usual_least=0.7,
+    usual_most=1.2,
     targets=(
         Promql(
             expr=share_of_siblings(
@@ -114,7 +117,8 @@ _SHARE: Final = TimeSeries(
     ),
     legend_calculations=("mean", "min", "lastNotNull"),
     legend_to_the_right=True,
-    fields=Fields(unit="percentunit", decimals=0, least=0),
+    legend_sorted_by="Mean",
+    fields=Fields(unit="percentunit"),
 )
 
 _HEAT: Final = HeatMap(
@@ -144,6 +148,6 @@ PANELS: Final = Dashboard(
     title="APsystems panels",
     description="Which module, cable or tree costs me?",
     variables=PROMETHEUS_CHOICES,
-    rows=((_RANKING, _WORST), (_SHARE,), (_HEAT,)),
+    rows=((_WORST,), (_RANKING, _SHARE), (_HEAT,)),
     time_from="now-3d/d",
 )

@@ -42,6 +42,7 @@ _WATT_HOURS: Final = unit_of("aps_channel_integrated_energy_joules_total")
 
 _CHANNEL_NAME: Final = "$tag_inverter/$tag_channel"
 _HEADINGS: Final = {"inverter": "Inverter", "channel": "Channel"}
+_NAMES: Final = tuple(by_name(heading, {"unit": "string"}) for heading in _HEADINGS.values())
 _GAUGE_CELL: Final = {"custom.cellOptions": {"type": "gauge", "mode": "basic"}}
 
 _LAST_DAY: Final = "time > now() - 1d"
@@ -80,7 +81,7 @@ _RANKING: Final = Table(
         unit=unit_of(_POWER),
         least=0,
         color="continuous-RdYlGr",
-        overrides=(by_name("Power", _GAUGE_CELL),),
+        overrides=(*_NAMES, by_name("Power", _GAUGE_CELL)),
     ),
 )
 
@@ -110,7 +111,7 @@ _WORST: Final = Table(
         most=2,
         color="thresholds",
         thresholds=_BY_SHARE,
-        overrides=(by_name("Of its usual", _GAUGE_CELL),),
+        overrides=(*_NAMES, by_name("Of its usual", _GAUGE_CELL)),
     ),
 )
 

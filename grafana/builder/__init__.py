@@ -5,6 +5,7 @@ Only what works unchanged from Grafana 10.4 on can be said with it.
 
 from grafana.builder.dashboard import Dashboard
 from grafana.builder.fields import (
+    BLANK,
     Fields,
     Json,
     Override,
@@ -38,6 +39,7 @@ from grafana.builder.variables import (
 )
 
 __all__ = [
+    "BLANK",
     "TRANSFORMATIONS",
     "BarChart",
     "BarGauge",

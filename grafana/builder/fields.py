@@ -23,11 +23,15 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class ValueText:
-    """What is shown for one value, and its colour."""
+    """What is shown for one value, or (None) where there is none, and its colour."""
 
-    value: float
+    value: float | None
     text: str
     color: str
+
+
+BLANK: Final = ValueText(None, "", "transparent")
+"""An empty cell without a colour: a scale of colours gives it that of its least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +112,17 @@ class Fields:
 
 def mappings(texts: Sequence[ValueText]) -> list[Json]:
     """Grafana's property `mappings`: these texts instead of their values."""
-    if not texts:
-        return []
-    options = {
-        f"{text.value:g}": {"text": text.text, "color": text.color, "index": index}
+    shown = [
+        (text.value, {"text": text.text, "color": text.color, "index": index})
         for index, text in enumerate(texts)
-    }
-    return [{"type": "value", "options": options}]
+    ]
+    values = {f"{value:g}": result for value, result in shown if value is not None}
+    absent = [
+        {"type": "special", "options": {"match": "null", "result": result}}
+        for value, result in shown
+        if value is None
+    ]
+    return [{"type": "value", "options": values}, *absent] if values else absent
 
 
 def without_nulls(properties: Json) -> Json:

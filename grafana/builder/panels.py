@@ -99,13 +99,24 @@ class QueryPanel(Panel):
         }
 
 
-def legend(*calculations: str, to_the_right: bool = False, shown: bool = True) -> Json:
-    """Grafana's legend: a list below, or a table with these calculations."""
+def legend(
+    *calculations: str,
+    to_the_right: bool = False,
+    shown: bool = True,
+    sorted_by: str | None = None,
+    descending: bool = False,
+) -> Json:
+    """Grafana's legend: a list below, or a table with these calculations.
+
+    `sorted_by` is the heading of a column, such as "Mean".
+    """
+    order = {} if sorted_by is None else {"sortBy": sorted_by, "sortDesc": descending}
     return {
         "showLegend": shown,
         "displayMode": "table" if calculations else "list",
         "placement": "right" if to_the_right else "bottom",
         "calcs": list(calculations),
+        **order,
     }
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from grafana.builder.fields import Json
+from grafana.builder.fields import Json, without_nulls
 from grafana.builder.panels import QueryPanel, legend, tooltip
 
 LONGEST_GAP_JOINED_MILLISECONDS: Final = 15 * 60 * 1000
@@ -14,7 +14,9 @@ LONGEST_GAP_JOINED_MILLISECONDS: Final = 15 * 60 * 1000
 class TimeSeries(QueryPanel):
     """Lines over time, or bars that start at their time; `stacked` adds them up.
 
-    `legend_calculations` makes the legend a table; `limit_lines` draws the thresholds as lines.
+    `legend_calculations` makes the legend a table, sorted by the column of the heading
+    `legend_sorted_by`; `limit_lines` draws the thresholds as lines.
+    The axis goes from `usual_least` to `usual_most` at least, and further where the numbers do.
     """
 
     bars: bool = False
@@ -23,7 +25,11 @@ class TimeSeries(QueryPanel):
     limit_lines: bool = False
     legend_calculations: tuple[str, ...] = ()
     legend_to_the_right: bool = False
+    legend_sorted_by: str | None = None
+    legend_descending: bool = False
     legend_shown: bool = True
+    usual_least: float | None = None
+    usual_most: float | None = None
 
     @property
     def kind(self) -> str:
@@ -35,12 +41,14 @@ class TimeSeries(QueryPanel):
                 *self.legend_calculations,
                 to_the_right=self.legend_to_the_right,
                 shown=self.legend_shown,
+                sorted_by=self.legend_sorted_by,
+                descending=self.legend_descending,
             ),
             "tooltip": tooltip(every_series=True),
         }
 
     def custom(self) -> Json:
-        return {
+        drawn = {
             "drawStyle": self._draw_style(),
             "barAlignment": 1 if self.bars else 0,
             "lineInterpolation": "linear",
@@ -53,6 +61,8 @@ class TimeSeries(QueryPanel):
             "stacking": {"mode": "normal" if self.stacked else "none", "group": "A"},
             "thresholdsStyle": {"mode": "dashed" if self.limit_lines else "off"},
         }
+        axis = {"axisSoftMin": self.usual_least, "axisSoftMax": self.usual_most}
+        return {**drawn, **without_nulls(axis)}
 
     def _draw_style(self) -> str:
         if self.points_only:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from grafana.builder.fields import Json
+from grafana.builder.fields import Json, without_nulls
 from grafana.builder.panels import QueryPanel, newest_value
 
 
@@ -41,9 +41,11 @@ class Stat(QueryPanel):
 class BarGauge(QueryPanel):
     """A horizontal bar for each series, in the order in which they come.
 
+    Bars share the height, none higher than `most_pixels`; names and figures are as large as fits.
     With `every_row` one for each row of a table, such as that of `reduce_to_rows`.
     """
 
+    most_pixels: int = 300
     every_row: bool = False
 
     @property
@@ -61,15 +63,19 @@ class BarGauge(QueryPanel):
             "showUnfilled": True,
             "minVizWidth": 8,
             "minVizHeight": 16,
-            "maxVizHeight": 300,
+            "maxVizHeight": self.most_pixels,
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table(QueryPanel):
-    """Rows and columns; with `colored_cells` each number has its colour behind it."""
+    """Rows and columns; with `colored_cells` each number has its colour behind it.
+
+    Columns share the width, each with at least `column_pixels` or 150; then the table scrolls.
+    """
 
     colored_cells: bool = False
+    column_pixels: int | None = None
 
     @property
     def kind(self) -> str:
@@ -82,4 +88,5 @@ class Table(QueryPanel):
         cells: Json = {"type": "auto"}
         if self.colored_cells:
             cells = {"type": "color-background", "mode": "basic"}
-        return {"align": "auto", "cellOptions": cells, "inspect": False}
+        columns = {"align": "auto", "cellOptions": cells, "inspect": False}
+        return without_nulls({**columns, "minWidth": self.column_pixels})

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from grafana.builder import (
+    BLANK,
+    BarGauge,
     ChoiceVariable,
     Dashboard,
     DatasourceVariable,
@@ -13,6 +15,7 @@ from grafana.builder import (
     Promql,
     QueryVariable,
     Stat,
+    Table,
     Text,
     TextVariable,
     Threshold,
@@ -22,6 +25,7 @@ from grafana.builder import (
     by_name,
     by_query,
     by_regexp,
+    mappings,
 )
 
 
@@ -206,6 +210,70 @@ def test_influxql_panel_asks_influxdb() -> None:
 )
 def test_matchers_of_overrides(override: Any, matcher: dict[str, str]) -> None:
     assert override.to_json() == {"matcher": matcher, "properties": []}
+
+
+def test_text_and_colour_where_there_is_no_value() -> None:
+    assert mappings([ValueText(1, "on", "green"), BLANK]) == [
+        {"type": "value", "options": {"1": {"text": "on", "color": "green", "index": 0}}},
+        {
+            "type": "special",
+            "options": {
+                "match": "null",
+                "result": {"text": "", "color": "transparent", "index": 1},
+            },
+        },
+    ]
+    assert [mapping["type"] for mapping in mappings([BLANK])] == ["special"]
+
+
+def test_usual_range_of_an_axis_and_order_of_a_legend() -> None:
+    panel = TimeSeries(
+        id=1,
+        title="Share",
+        description="Of each.",
+        width=12,
+        targets=(Promql(expr="aps_up"),),
+        fields=Fields(unit="percentunit"),
+        usual_least=0.7,
+        usual_most=1.2,
+        legend_calculations=("mean",),
+        legend_sorted_by="Mean",
+        legend_descending=True,
+    ).to_json()
+    custom = panel["fieldConfig"]["defaults"]["custom"]
+    assert (custom["axisSoftMin"], custom["axisSoftMax"]) == (0.7, 1.2)
+    assert panel["options"]["legend"] == {
+        "showLegend": True,
+        "displayMode": "table",
+        "placement": "bottom",
+        "calcs": ["mean"],
+        "sortBy": "Mean",
+        "sortDesc": True,
+    }
+
+
+def test_least_width_of_columns_and_most_height_of_bars() -> None:
+    fields, targets = Fields(unit="watt"), (Promql(expr="aps_up", instant=True),)
+    table = Table(
+        id=1,
+        title="Roof",
+        description="Now.",
+        width=12,
+        targets=targets,
+        fields=fields,
+        column_pixels=58,
+    )
+    assert table.to_json()["fieldConfig"]["defaults"]["custom"]["minWidth"] == 58
+    bars = BarGauge(
+        id=2,
+        title="Worst",
+        description="Now.",
+        width=12,
+        targets=targets,
+        fields=fields,
+        most_pixels=28,
+    )
+    assert bars.to_json()["options"]["maxVizHeight"] == 28
 
 
 def test_transformation_that_may_change_is_refused() -> None:
