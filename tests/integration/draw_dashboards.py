@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from html import unescape
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -23,16 +24,28 @@ from urllib.parse import urlencode
 
 from tests.integration.browser import browse
 from tests.integration.pictures import read_png
-from tests.integration.programs import EXPORTER
+from tests.integration.programs import EXPORTER, own_environment
 from tests.integration.prometheus import STORAGE, running_prometheus
 
 DASHBOARDS: Final = ("aps-overview", "aps-panels", "aps-inverters", "aps-energy")
 WIDTHS: Final = {"desk": 1400, "phone": 400}
 """In pixels, by what the file's name ends in."""
 
-NOW: Final = "2026-06-21T14:30:00+02:00"
+NOW: Final = "2026-06-21T14:32:10+02:00"
+"""Between two rounds, as most moments are."""
+
 TIMEZONE: Final = "Europe/Amsterdam"
-HISTORY: Final = "32d"
+HISTORY: Final = timedelta(days=32)
+PANELS: Final = Path(__file__).parents[2] / "deploy/panels.example.toml"
+
+TROUBLE: Final = (
+    ("2026-06-10T09:30:00+02:00", "offline", "3h"),
+    ("2026-06-16T11:00:00+02:00", "offline", "1h30m"),
+    ("2026-06-20T10:15:00+02:00", "refuse", "1h45m"),
+    ("2026-06-21T12:40:00+02:00", "offline", "1d"),
+)
+"""From when on the simulated ECU misbehaves, how, and for how long."""
+
 SCRAPE_INTERVAL: Final = "240"
 MOST_BYTES: Final = 250 * 1024
 
@@ -116,9 +129,11 @@ def _window(width: int, height: int) -> tuple[str, ...]:
 def _write_history(storage: Path) -> None:
     """What Prometheus would have stored of a simulated ECU until `NOW`."""
     storage.mkdir()
-    metrics = storage.with_suffix(".openmetrics")
+    metrics, script = storage.with_suffix(".openmetrics"), storage.with_suffix(".faults")
+    script.write_text(_script(), encoding="utf-8")
     _run(
-        *(EXPORTER, "simulate", "--history", HISTORY, "--until", NOW, "--openmetrics", metrics),
+        *(EXPORTER, "simulate", "--history", f"{HISTORY.days}d", "--until", NOW),
+        *("--script", script, "--openmetrics", metrics),
         *("--scrape-interval", SCRAPE_INTERVAL, "--label", "job=aps"),
     )
     _run(
@@ -128,8 +143,21 @@ def _write_history(storage: Path) -> None:
     metrics.unlink()
 
 
+def _script() -> str:
+    """`TROUBLE` as the simulator reads it: since the start of the history."""
+    start = datetime.fromisoformat(NOW) - HISTORY
+    lines = []
+    for begins, fault, duration in TROUBLE:
+        minutes, seconds = divmod(int((datetime.fromisoformat(begins) - start).total_seconds()), 60)
+        lines.append(f"+{minutes // 60}:{minutes % 60:02}:{seconds:02} {fault} for {duration}\n")
+    return "".join(lines)
+
+
 def _run(*command: str | Path) -> None:
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own commands
+    environment = own_environment() | {"TZ": TIMEZONE, "APS_PANELS_FILE": str(PANELS)}
+    subprocess.run(  # noqa: S603 - our own commands
+        command, check=True, env=environment, stdout=subprocess.DEVNULL
+    )
 
 
 @contextmanager

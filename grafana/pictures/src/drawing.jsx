@@ -1,6 +1,7 @@
 // Each visualisation with Grafana's own component, given what its plug-in would give it.
 
 import {
+  applyNullInsertThreshold,
   FieldType,
   getDisplayValueAlignmentFactors,
   getFieldDisplayValues,
@@ -9,7 +10,7 @@ import {
 import { BarGauge, BigValue, TimeSeries, VizRepeater } from '@grafana/ui';
 import { TableNG } from '@grafana/ui/unstable';
 
-const DRAWN = { bargauge, barchart: timeseries, stat, table, timeseries };
+const DRAWN = { bargauge, stat, table, timeseries };
 
 /** Whether @grafana/ui has what draws this type of panel. */
 export function isDrawn(type) {
@@ -96,12 +97,14 @@ function repeated({ panel, frames, theme, variables, width, height }, sparkline,
 function timeseries({ panel, frames, range, width, height }) {
   const isNumeric = ({ type }) => type === FieldType.number;
   const numeric = frames.filter(({ fields }) => fields.some(isNumeric));
+  // Each series' own gaps, before the join fills its times with those of others.
+  const gapped = numeric.map((frame) => applyNullInsertThreshold({ frame }));
   const drawn = { showLegend: true, displayMode: 'list', placement: 'bottom', calcs: [] };
   const legend = { ...drawn, ...panel.options.legend };
   return (
     <TimeSeries
       {...{ height, legend, width }}
-      frames={[outerJoinDataFrames({ frames: numeric })]} // of several it breaks only one at gaps
+      frames={[outerJoinDataFrames({ frames: gapped })]} // of several it breaks only one at gaps
       options={panel.options}
       timeRange={range}
       timeZone="browser"

@@ -29,12 +29,6 @@ const CUSTOM = {
     scaleDistribution: { type: 'linear' },
     showPoints: 'auto',
   },
-  barchart: {
-    drawStyle: 'bars',
-    fillOpacity: 80,
-    lineWidth: 1,
-    scaleDistribution: { type: 'linear' },
-  },
   table: { align: 'auto', cellOptions: { type: 'auto' } },
 };
 
