@@ -154,6 +154,7 @@ _PER_MONTH: Final = BarGauge(
     height=12,
     time_from="now-12M/M",
     every_row=True,
+    most_pixels=28,
     targets=(Promql(expr=_by_month(), legend="{{month}}", min_step="1d"),),
     transformations=(reduce_to_rows("sum"),),
     fields=Fields(unit=_UNIT, least=0, fixed_color="green"),
