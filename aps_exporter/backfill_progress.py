@@ -24,12 +24,19 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class BackfillTask:
-    """What is to be filled; `destination` names it without secrets, `last` is None by default."""
+    """What is to be filled.
+
+    Attributes:
+        destination: its name, without secrets.
+        last: None by default.
+        times: the zone or offset by which the ECU's times are reckoned.
+    """
 
     ecu: str
     destination: str
     first: date
     last: date | None
+    times: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +180,7 @@ def _head(task: BackfillTask) -> dict[str, Any]:
         "destination": task.destination,
         "from": task.first.isoformat(),
         "to": None if task.last is None else task.last.isoformat(),
+        "times": task.times,
     }
 
 

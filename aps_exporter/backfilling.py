@@ -21,7 +21,7 @@ from aps_exporter.history import (
     month_differences,
 )
 from aps_exporter.readings import EcuReading
-from aps_exporter.round_time import RoundTimes
+from aps_exporter.round_time import Reckoning, RoundTimes
 
 _ONE_DAY: Final = timedelta(days=1)
 
@@ -83,13 +83,13 @@ class BackfillStart:
     Attributes:
         days: how many there are to do.
         resumed_at: the day on which an earlier run goes on; None at a beginning.
-        correction: what is used instead of the zone, as the exporter found it; None if nothing.
+        reckoning: what the ECU's times are reckoned by.
     """
 
     info: EcuReading
     days: int
     resumed_at: date | None
-    correction: timedelta | None
+    reckoning: Reckoning
 
 
 @dataclass(slots=True)
@@ -157,26 +157,25 @@ class Backfill:
             SinkUnavailableError: the destination is out of reach.
         """
         self._info = info = await self._history.meet()
-        memory = self._recall(info.ecu)
-        round_times = None if memory is None else memory.round_times
-        self._times = RoundTimes("", self._zone, round_times)
-        await self._resume(info.ecu)
+        memory = None if self._zone is not None else self._recall(info.ecu)
+        self._times = RoundTimes("", self._zone, None if memory is None else memory.round_times)
+        reckoning = self._times.reckoning(info.timezone)
+        await self._resume(info.ecu, reckoning)
         # Here, so that nobody waits for an ECU to learn that the destination is out of reach.
         await self._destination.present(self._local_day(self._range.last))
         await self._ask_energies()
-        correction = None if round_times is None else round_times.correction_seconds
         return BackfillStart(
             info,
             max(0, (self._range.last - self._next).days + 1),
             self._next if self._next > self._range.first else None,
-            None if correction is None else timedelta(seconds=correction),
+            reckoning,
         )
 
-    async def _resume(self, ecu: str) -> None:
+    async def _resume(self, ecu: str, reckoning: Reckoning) -> None:
         if self._progress_of is None:
             return
         last = None if self._range.is_open else self._range.last
-        task = BackfillTask(ecu, self._destination.name, self._range.first, last)
+        task = BackfillTask(ecu, self._destination.name, self._range.first, last, reckoning.zone)
         self._progress = self._progress_of(task)
         for done in self._progress.done:
             if done.kept is not None:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aps_exporter.readings import LocalTime
@@ -44,6 +44,19 @@ class RoundTimesMemory:
     moments: Mapping[LocalTime, datetime] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Reckoning:
+    """What local times are reckoned by.
+
+    Attributes:
+        source: whose word it is; `found` is an offset from UTC that made sense of rounds.
+        zone: the name of the zone, or the offset as `+02:00`; `host` where it is the host's.
+    """
+
+    source: Literal["configured", "found", "ecu", "host"]
+    zone: str
+
+
 class RoundTimes:
     """Turns the local times of one ECU into UTC; what a round was given stays."""
 
@@ -69,6 +82,15 @@ class RoundTimes:
             self._newest,
             dict(self._moments),
         )
+
+    def reckoning(self, ecu_zone: str | None) -> Reckoning:
+        """What `moment` goes by."""
+        if self._correction is not None:
+            return Reckoning("found", _signed(self._correction))
+        if self._zone is not None:
+            return Reckoning("configured", self._zone.key)
+        zone = _zone_or_none(ecu_zone)
+        return Reckoning("host", "host") if zone is None else Reckoning("ecu", zone.key)
 
     def moment(self, stamp: datetime, ecu_zone: str | None, now: datetime) -> datetime:
         """The UTC time a local time of this ECU means, as far as is known by now."""

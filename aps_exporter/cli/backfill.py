@@ -33,6 +33,14 @@ from aps_exporter.turns import Turns
 MOST_DAYS: Final = 3_653
 """Ten years: beyond, there is a slip of the pen, not an ECU."""
 
+_TIMES: Final = {
+    "configured": "{} (APS_TIMEZONE)",
+    "ecu": "{} (as the ECU says)",
+    "host": "this host's zone; the ECU does not know its own, set APS_TIMEZONE if it is another",
+    "found": "UTC{}, as the exporter found; it has no summer time, set APS_TIMEZONE",
+}
+"""What the ECU's times are reckoned by, by whose word it is."""
+
 _GO_ON: Final = "\nWhat is written stays; the same command goes on from there."
 
 
@@ -117,7 +125,7 @@ async def _fill(config: Config, options: argparse.Namespace, days: BackfillRange
             )
             _say(f"Asking {target.name} ...")
             start = await work.begin()
-            _tell_of_start(start, config)
+            _tell_of_start(start)
             await _fill_days(work, start, is_dry=options.dry_run)
             total = work.finish()
     _tell_of_end(total, options)
@@ -151,16 +159,12 @@ def _day_line(done: DayDone, *, is_dry: bool) -> str:
     return f"{done.day}  {', '.join(parts)}"
 
 
-def _tell_of_start(start: BackfillStart, config: Config) -> None:
+def _tell_of_start(start: BackfillStart) -> None:
     info = start.info
     _say(f"ECU {info.ecu}, firmware {info.firmware or 'not said'}, {start.days} days to do.")
     if start.resumed_at is not None:
         _say(f"Going on at {start.resumed_at}, where an earlier run has stopped.")
-    if start.correction is not None and config.timezone is None:
-        _say(
-            f"Times as the running exporter reckons them, {_hours(start.correction)} from UTC in "
-            "summer and winter: set APS_TIMEZONE if there is summer time."
-        )
+    _say(f"Times: {_TIMES[start.reckoning.source].format(start.reckoning.zone)}.")
 
 
 def _tell_of_end(total: BackfillSum, options: argparse.Namespace) -> None:
@@ -190,11 +194,6 @@ def _tell_of_end(total: BackfillSum, options: argparse.Namespace) -> None:
 
 def _kwh(joules: float) -> str:
     return f"{joules / JOULES_PER_KWH:.2f}"
-
-
-def _hours(offset: timedelta) -> str:
-    hours = offset / timedelta(hours=1)
-    return f"{hours:+g} h"
 
 
 def _say(text: str) -> None:

@@ -10,7 +10,7 @@ from aps_exporter.backfill_progress import BackfillFolder, BackfillTask, DayDone
 from aps_exporter.errors import StateUnavailableError
 from aps_exporter.history import DayPoints, PowerPoint
 
-MAY = BackfillTask("216200000001", "db", date(2026, 5, 1), date(2026, 5, 31))
+MAY = BackfillTask("216200000001", "db", date(2026, 5, 1), date(2026, 5, 31), "UTC")
 NOON = datetime(2026, 5, 1, 10, 0, tzinfo=UTC)
 FIRST = DayDone(date(2026, 5, 1), 112, 3, 1, 30_240_000)
 SECOND = DayDone(
@@ -75,10 +75,11 @@ def test_damaged_day_starts_anew_and_is_told(
 @pytest.mark.parametrize(
     "other",
     [
-        BackfillTask("216200000001", "other db", MAY.first, MAY.last),
-        BackfillTask("216200000001", "db", date(2026, 4, 30), MAY.last),
-        BackfillTask("216200000001", "db", MAY.first, None),
-        BackfillTask("216200000002", "db", MAY.first, MAY.last),
+        BackfillTask("216200000001", "other db", MAY.first, MAY.last, "UTC"),
+        BackfillTask("216200000001", "db", date(2026, 4, 30), MAY.last, "UTC"),
+        BackfillTask("216200000001", "db", MAY.first, None, "UTC"),
+        BackfillTask("216200000002", "db", MAY.first, MAY.last, "UTC"),
+        BackfillTask("216200000001", "db", MAY.first, MAY.last, "Europe/Berlin"),
     ],
 )
 def test_what_is_known_of_another_task_does_not_count(tmp_path: Path, other: BackfillTask) -> None:

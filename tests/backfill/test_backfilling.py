@@ -10,6 +10,7 @@ import pytest
 
 from aps_exporter.backfilling import BackfillSum
 from aps_exporter.errors import ConfigError, HistoryLostError, NoHistoryError
+from aps_exporter.round_time import Reckoning
 from aps_exporter.simulator.faults import Fault
 from aps_exporter.turns import Turn, Turns, always
 from tests.backfill.filling import TODAY, Answering, Shelf, backfill, in_world, opened, run
@@ -388,9 +389,57 @@ async def test_correction_that_the_exporter_knows_is_used(w: World, path: Path) 
         w, shelf, YESTERDAY, YESTERDAY, folder=opened(path), correction=timedelta(hours=-3)
     )
     start, *_ = await run(work)
-    assert start.correction == timedelta(hours=-3)
+    assert start.reckoning == Reckoning("found", "-03:00")
     assert [*shelf.power] == [datetime(2026, 5, 31, 15, 0, tzinfo=UTC)]
     assert shelf.starts[YESTERDAY] == datetime(2026, 5, 31, 3, 0, tzinfo=UTC)
+
+
+@in_world()
+async def test_configured_zone_wins_over_that_correction(w: World, path: Path) -> None:
+    w.ecu.answers["power_of_day"] = noon_power(600)
+    shelf = Shelf()
+    work = backfill(
+        w,
+        shelf,
+        *(YESTERDAY, YESTERDAY),
+        folder=opened(path),
+        zone=ZoneInfo("America/New_York"),
+        correction=timedelta(hours=-3),
+    )
+    start, *_ = await run(work)
+    assert start.reckoning == Reckoning("configured", "America/New_York")
+    assert [*shelf.power] == [datetime(2026, 5, 31, 16, 0, tzinfo=UTC)]
+
+
+@in_world()
+async def test_days_of_other_times_are_done_anew(w: World, path: Path) -> None:
+    folder = opened(path)
+    work = backfill(w, Shelf(), FIRST, YESTERDAY, folder=folder, correction=timedelta(hours=2))
+    await work.begin()
+    await anext(work.days())
+    zone = ZoneInfo("Europe/Berlin")
+    start, *_ = await run(backfill(w, Shelf(), FIRST, YESTERDAY, folder=folder, zone=zone))
+    assert (start.resumed_at, start.days) == (None, DAYS)
+
+
+@pytest.mark.parametrize(
+    ("says", "reckoning"),
+    [
+        ("America/New_York", Reckoning("ecu", "America/New_York")),
+        ("Etc/GMT-8", Reckoning("host", "host")),
+        ("Moon/Tycho", Reckoning("host", "host")),
+    ],
+)
+def test_what_the_times_are_reckoned_by_is_known_at_the_start(
+    says: str, reckoning: Reckoning
+) -> None:
+    @in_virtual_time
+    async def check() -> None:
+        async with world(says_zone=says) as w:
+            start = await backfill(w, Shelf(), YESTERDAY, YESTERDAY).begin()
+            assert start.reckoning == reckoning
+
+    check()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from aps_exporter.ecu_memory import EcuMemory, memories_to_json
+from aps_exporter.round_time import RoundTimesMemory
 from tests.cli.console import TRACEBACK, Start, StartEcu, run, running, status_of
 from tests.cli.listeners import listening
 from tests.integration.backfilling import fast_backfill
@@ -119,10 +121,44 @@ def test_file_for_prometheus_has_the_days_asked_for(remembering: str) -> None:
     assert [path.name for path in Path("aps-exporter-state").glob("*.jsonl")] == []
 
 
+def _state_with_offset(ecu: str, seconds: int) -> str:
+    """A state folder of an exporter that has found this offset to fit the ECU's clock."""
+    memory = EcuMemory(round_times=RoundTimesMemory(seconds))
+    folder = Path("state")
+    folder.mkdir()
+    (folder / "state.json").write_text(memories_to_json({ecu: memory}), encoding="utf-8")
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("zone", "told"),
+    [
+        ("Europe/Berlin", "Times: Europe/Berlin (APS_TIMEZONE)."),
+        ("", "Times: UTC+02:00, as the exporter found; it has no summer time, set APS_TIMEZONE."),
+    ],
+)
+def test_what_the_times_are_reckoned_by_is_told(remembering: str, zone: str, told: str) -> None:
+    state = _state_with_offset("216000000001", 7_200)
+    settings = {"APS_TIMEZONE": zone, "APS_STATE_DIR": state}
+    ended = run("backfill", remembering, FROM, FILE, "--dry-run", **settings)
+    assert told in ended.stderr.splitlines()
+
+
+def test_zone_that_the_ecu_says_or_the_host_has_is_told(
+    simulate: StartEcu, without_pauses: InProcess
+) -> None:
+    dry = (FROM, FILE, "--dry-run")
+    _, _, err = without_pauses(simulate("--model=ecu-r-pro"), *dry)
+    assert "Times: Europe/Amsterdam (as the ECU says)." in err.splitlines()
+    _, _, err = without_pauses(simulate("--model=ecu-r"), *dry)
+    assert "Times: this host's zone; the ECU does not know its own, set APS_TIMEZONE if it" in err
+
+
 def test_dry_run_tells_and_writes_nothing(remembering: str) -> None:
     ended = backfill(remembering, FROM, FILE, "--dry-run")
     assert ended.returncode == 0
     assert " points to write, 0 present" in ended.stdout
+    assert "Times: UTC (APS_TIMEZONE)." in ended.stderr
     assert "Saved" not in ended.stdout
     assert not Path("history.om").exists()
 
