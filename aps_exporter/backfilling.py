@@ -129,7 +129,7 @@ class Backfill:
         progress_of: Callable[[BackfillTask], BackfillProgress] | None,
         round_seconds: float,
     ) -> None:
-        """`zone` is the configured one; without `progress_of` nothing is written anywhere."""
+        """`zone` is the configured one; without `progress_of` the destination is only read."""
         self._history = history
         self._clock = clock
         self._destination = destination
@@ -268,7 +268,7 @@ class Backfill:
     async def _refuse_if_another_is_answered(self, day: date) -> None:
         """The first day that is asked for may be the one that is not answered."""
         failure = self._history.last_failure
-        if failure is None or self._sum.lacks_energies or day == self._range.last:
+        if failure is None or day == self._range.last:
             return
         if await self._history.power(self._range.last) is not None:
             raise DayLostError(failure)

@@ -50,6 +50,16 @@ def test_day_that_is_not_answered_is_left_out(nth: int, tmp_path: Path) -> None:
     check()
 
 
+@in_world(faults=("no-energy-lists",))
+async def test_first_day_alone_is_left_out_though_the_ecu_has_no_lists(
+    w: World, path: Path
+) -> None:
+    lost_days(w, FIRST)
+    _, days, total = await run(backfill(w, Shelf(), FIRST, YESTERDAY, folder=opened(path)))
+    assert (total.lacks_power, total.lacks_energies) == (False, True)
+    assert (len(days), total.left_out) == (DAYS, [FIRST])
+
+
 @in_world()
 async def test_two_days_in_a_row_that_are_not_answered_end_the_run_at_the_first(
     w: World, path: Path
