@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from aps_exporter.errors import ConfigError, StateUnavailableError
 from aps_exporter.history import DayPoints, PowerPoint
+from aps_exporter.lock_file import open_lock
 
 logger = logging.getLogger(__name__)
 
@@ -65,11 +66,11 @@ class BackfillFolder:
         """Make the folder if need be, and lock it.
 
         Raises:
-            StateUnavailableError: it cannot be made or written to.
+            StateUnavailableError: it cannot be made, or not be written to.
             ConfigError: another back-fill has it.
         """
         self._folder = folder
-        self._lock = _on_disk(folder, lambda: _opened(folder))
+        self._lock = open_lock(folder / _LOCK)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -159,11 +160,6 @@ class BackfillProgress:
             file.write(f"{json.dumps(_day_to_json(day))}\n")
             file.flush()
             os.fsync(file.fileno())
-
-
-def _opened(folder: Path) -> int:
-    folder.mkdir(parents=True, exist_ok=True)
-    return os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _on_disk(path: Path, work: Callable[[], _Result]) -> _Result:

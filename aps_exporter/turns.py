@@ -14,11 +14,15 @@ from typing import Final
 
 from aps_exporter.clock import Clock
 from aps_exporter.errors import StateUnavailableError
+from aps_exporter.lock_file import open_lock
 
 logger = logging.getLogger(__name__)
 
 LONGEST_WAIT_SECONDS: Final = 15.0
 """How long a refresh may be held up; then it asks all the same."""
+
+WAIT_TOLD_AFTER_SECONDS: Final = 30.0
+"""A back-fill that waits for so long says so."""
 
 POLL_SECONDS: Final = 0.1
 
@@ -58,29 +62,28 @@ class Turns:
 
     @asynccontextmanager
     async def of_backfill(self) -> AsyncIterator[None]:
-        """Alone; waits for refreshes under way, however long they take.
+        """Alone; waits for refreshes under way, however long they take, and tells of a long wait.
 
         Raises:
             StateUnavailableError: there can be no lock in this folder.
         """
+        lock = open_lock(self._file)
         try:
-            lock = self._opened(os.O_RDWR)
-        except OSError as error:
-            raise StateUnavailableError(f"{self._file}: {error.strerror or error}") from error
-        try:
-            await self._taken(lock, fcntl.LOCK_EX, math.inf)
+            if not await self._taken(lock, fcntl.LOCK_EX, WAIT_TOLD_AFTER_SECONDS):
+                logger.warning(
+                    "waiting for the exporter to end its refresh, or whoever else holds this lock",
+                    extra={"file": str(self._file)},
+                )
+                await self._taken(lock, fcntl.LOCK_EX, math.inf)
             yield
         finally:
             os.close(lock)
 
     def _lock_or_none(self) -> int | None:
         try:
-            return self._opened(os.O_RDONLY)
+            return os.open(self._file, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError:
             return None
-
-    def _opened(self, mode: int) -> int:
-        return os.open(self._file, mode | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
     async def _is_shared_in_time(self, lock: int) -> bool:
         try:

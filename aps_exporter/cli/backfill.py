@@ -111,7 +111,11 @@ async def _fill(config: Config, options: argparse.Namespace, days: BackfillRange
     client = EcuClient(target.host, target.port or config.ecu_port, timeout)
     turns = Turns(config.state_dir, clock)
     memories = remembered(config.state_dir)
-    with closing(BackfillFolder(config.state_dir)) as folder:
+    with ExitStack() as stack:
+        progress_of = None  # a dry run needs no more of the folder than its turns
+        if not options.dry_run:
+            folder = stack.enter_context(closing(BackfillFolder(config.state_dir)))
+            progress_of = folder.progress
         async with destination_of(config, options) as destination:
             work = Backfill(
                 EcuHistory(client, clock, turns.of_backfill),
@@ -120,7 +124,7 @@ async def _fill(config: Config, options: argparse.Namespace, days: BackfillRange
                 days,
                 zone=config.timezone,
                 recall=memories.get,
-                progress_of=None if options.dry_run else folder.progress,
+                progress_of=progress_of,
                 round_seconds=config.refresh,
             )
             _say(f"Asking {target.name} ...")

@@ -50,17 +50,30 @@ def test_refreshes_do_not_wait_for_each_other(tmp_path: Path) -> None:
 
 
 @in_virtual_time
-async def _backfill_waits(folder: Path) -> None:
+async def _backfill_waits(folder: Path, held: float) -> None:
     diary, now = Diary(), asyncio.get_running_loop().time()
-    refresh = asyncio.create_task(diary.hold("refresh", turns_in(folder).of_refresh, 300))
+    refresh = asyncio.create_task(diary.hold("refresh", turns_in(folder).of_refresh, held))
     await asyncio.sleep(1)
     await diary.hold("back-fill", turns_in(folder).of_backfill, 1)
     await refresh
-    assert diary.waited("back-fill", now) == pytest.approx(300, abs=0.2)
+    assert diary.waited("back-fill", now) == pytest.approx(held, abs=0.2)
 
 
-def test_backfill_waits_for_a_refresh_however_long_it_takes(tmp_path: Path) -> None:
-    _backfill_waits(tmp_path)
+def test_backfill_waits_for_a_refresh_however_long_it_takes_and_tells_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        _backfill_waits(tmp_path, 300)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("waiting for the exporter to end its refresh")
+    assert vars(record)["file"] == str(tmp_path / "asking")
+
+
+def test_backfill_that_waits_for_less_than_30_seconds_tells_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _backfill_waits(tmp_path, 30)  # one of them before the wait
+    assert caplog.records == []
 
 
 @in_virtual_time
@@ -101,9 +114,15 @@ def test_refresh_needs_no_folder(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     assert not (tmp_path / "none").exists()
 
 
+async def test_backfill_makes_its_folder(tmp_path: Path) -> None:
+    async with turns_in(tmp_path / "none").of_backfill():
+        assert (tmp_path / "none").is_dir()
+
+
 async def test_backfill_needs_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(StateUnavailableError, match="No such file"):
-        async with turns_in(tmp_path / "none").of_backfill():
+    (tmp_path / "file").touch()
+    with pytest.raises(StateUnavailableError, match=r"file: File exists"):
+        async with turns_in(tmp_path / "file").of_backfill():
             raise AssertionError
 
 

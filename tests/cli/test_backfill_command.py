@@ -139,8 +139,8 @@ def _state_with_offset(ecu: str, seconds: int) -> str:
 )
 def test_what_the_times_are_reckoned_by_is_told(remembering: str, zone: str, told: str) -> None:
     state = _state_with_offset("216000000001", 7_200)
-    settings = {"APS_TIMEZONE": zone, "APS_STATE_DIR": state}
-    ended = run("backfill", remembering, FROM, FILE, "--dry-run", **settings)
+    dry = (FROM, FILE, "--dry-run")
+    ended = run("backfill", remembering, *dry, APS_TIMEZONE=zone, APS_STATE_DIR=state)
     assert told in ended.stderr.splitlines()
 
 
@@ -161,6 +161,8 @@ def test_dry_run_tells_and_writes_nothing(remembering: str) -> None:
     assert "Times: UTC (APS_TIMEZONE)." in ended.stderr
     assert "Saved" not in ended.stdout
     assert not Path("history.om").exists()
+    # The lock of turns with the exporter, and no more.
+    assert [path.name for path in Path("aps-exporter-state").iterdir()] == ["asking"]
 
 
 def test_ecu_without_its_lists_is_told_at_the_end(
@@ -241,9 +243,9 @@ def test_database_out_of_reach_is_told_with_advice(remembering: str, *, refuses:
 def test_second_backfill_at_once_is_refused(remembering: str, start: Start) -> None:
     state = str(Path("state").absolute())
     first = YESTERDAY - timedelta(days=30)
-    command = ("backfill", remembering, f"--from={first}", "--dry-run", FILE)
+    command = ("backfill", remembering, f"--from={first}", FILE)
     going = start(*command, APS_STATE_DIR=state, APS_TIMEZONE="UTC")
-    going.wait_for("(points to write)")
+    going.wait_for("(points written)")
     ended = backfill(*command[1:], APS_STATE_DIR=state)
     assert ended.returncode == 2
     assert "another back-fill is at work; wait until it has ended" in ended.stderr
