@@ -25,8 +25,11 @@ def spooled_power(folder: Path, ecu: str, start: datetime, end: datetime) -> lis
     file = folder / FILE
     if not file.exists():
         return []
+    # Without a WAL nobody has it open, and SQLite need not make one to read it.
+    has_wal = file.with_name(f"{file.name}-wal").exists()
+    mode = "mode=ro" if has_wal else "mode=ro&immutable=1"
+    address = f"{file.absolute().as_uri()}?{mode}"
     try:
-        address = f"{file.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, timeout=_PATIENCE_SECONDS, uri=True)) as connection:
             rows = connection.execute(
                 "SELECT id, ecu, measured_at, points, body FROM rounds"
