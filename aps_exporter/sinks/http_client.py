@@ -91,6 +91,13 @@ def not_a_database(detail: str = "HTTP 200 instead of 204") -> SinkUnavailableEr
     return SinkUnavailableError("unexpected", detail, is_lasting=True)
 
 
+def only_a_part(mark: str) -> SinkUnavailableError:
+    """An answer that says by this mark that it is not whole."""
+    return SinkUnavailableError(
+        "server_error", f"only a part of the answer ({mark}): what it lacks would be written twice"
+    )
+
+
 def no_answer(error: BaseException) -> SinkUnavailableError:
     what = "no answer in time" if isinstance(error, TimeoutError) else _printable(str(error))
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):

@@ -10,7 +10,13 @@ import aiohttp
 from aiohttp import ClientSession
 
 from aps_exporter.errors import SinkUnavailableError
-from aps_exporter.sinks.http_client import TIMEOUT_SECONDS, get_json, http_session, not_a_database
+from aps_exporter.sinks.http_client import (
+    TIMEOUT_SECONDS,
+    get_json,
+    http_session,
+    not_a_database,
+    only_a_part,
+)
 
 _PATH: Final = "/api/v1/query"
 
@@ -38,7 +44,7 @@ class PromqlReader:
         """When there is a sample of such a series, from `start` until before `end`.
 
         Raises:
-            SinkUnavailableError: that cannot be learnt.
+            SinkUnavailableError: that cannot be learnt, or only a part of it.
         """
         pairs = (self._matchers | dict(labels)).items()
         matchers = ",".join(
@@ -53,6 +59,8 @@ class PromqlReader:
         )
         if not is_success(said):
             raise not_a_database("no answer of a Prometheus")
+        if said.get("isPartial"):  # a storage node of a VictoriaMetrics cluster is away
+            raise only_a_part("isPartial")
         try:
             moments = [
                 datetime.fromtimestamp(float(seconds), UTC)

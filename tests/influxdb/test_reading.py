@@ -47,7 +47,7 @@ def rows(*moments: datetime) -> object:
     return {"results": [{"statement_id": 0, "series": [{"name": "aps_ecu", "values": values}]}]}
 
 
-def samples(*moments: datetime) -> object:
+def samples(*moments: datetime) -> dict[str, object]:
     values = [[at.timestamp(), "600"] for at in moments]
     result = [{"metric": {"ecu": ECU}, "values": values}]
     return {"status": "success", "data": {"resultType": "matrix", "result": result}}
@@ -159,6 +159,24 @@ async def test_error_within_a_good_answer_is_told_by_its_reason(why: str, reason
 
 
 @pytest.mark.parametrize(
+    ("new_reader", "form"),
+    [
+        (victoria, samples(NOON) | {"isPartial": True}),
+        (influxql, {"results": [{"partial": True, "series": [{"values": [[1_780_228_800, 1]]}]}]}),
+        (influxql, {"results": [{"series": [{"partial": True, "values": [[1_780_228_800, 1]]}]}]}),
+    ],
+)
+async def test_part_of_an_answer_is_none(new_reader: NewReader, form: object) -> None:
+    with pytest.raises(SinkUnavailableError, match="only a part of the answer") as raised:
+        await _asked(new_reader, said(form))
+    assert raised.value.reason == "server_error"
+
+
+async def test_answer_that_says_it_is_whole_is_one() -> None:
+    assert (await _asked(victoria, said(samples(NOON) | {"isPartial": False})))[0] == [NOON]
+
+
+@pytest.mark.parametrize(
     ("answer", "is_promql"),
     [
         (said({"status": "success", "data": {}}), True),
@@ -205,7 +223,9 @@ def test_power_in_the_spool_of_a_pusher_at_work_is_seen(tmp_path: Path) -> None:
         seen = spooled_power(tmp_path, ECU, START, END)
         assert sorted(seen) == [NOON, NOON + timedelta(minutes=5)]
         spool.put(*_round(NOON + timedelta(minutes=15), "power_watts=600"))
+    before = {path.name for path in tmp_path.iterdir()}
     assert len(spooled_power(tmp_path, ECU, START, END)) == 3
+    assert {path.name for path in tmp_path.iterdir()} == before
 
 
 def test_without_a_spool_nothing_is_in_it(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from aps_exporter.errors import SinkUnavailableError
 from aps_exporter.metrics import InfluxdbField
-from aps_exporter.sinks.http_client import get_json, not_a_database
+from aps_exporter.sinks.http_client import get_json, not_a_database, only_a_part
 from aps_exporter.sinks.promql import PromqlReader, session_with
 
 _PUSHED_NOT_SCRAPED: Final = {"job": ""}
@@ -24,7 +24,7 @@ class Reader(Protocol):
         """When there is a value in this field of an ECU, from `start` until before `end`.
 
         Raises:
-            SinkUnavailableError: that cannot be learnt.
+            SinkUnavailableError: that cannot be learnt, or only a part of it.
         """
         ...
 
@@ -59,12 +59,20 @@ class InfluxqlReader:
             (result,) = said["results"]
             if "error" in result:
                 raise _refusal(str(result["error"]))
+            found = result.get("series", ())
+            if any(part.get("partial") for part in (result, *found)):  # beyond max-row-limit
+                raise only_a_part("partial")
             return [
-                datetime.fromtimestamp(row[0], UTC)
-                for series in result.get("series", ())
-                for row in series["values"]
+                datetime.fromtimestamp(row[0], UTC) for series in found for row in series["values"]
             ]
-        except (LookupError, TypeError, ValueError, OverflowError, OSError) as error:
+        except (
+            LookupError,
+            TypeError,
+            AttributeError,
+            ValueError,
+            OverflowError,
+            OSError,
+        ) as error:
             raise not_a_database(f"an answer that makes no sense: {error!r}") from error
 
     async def close(self) -> None:
