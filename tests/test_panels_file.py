@@ -98,6 +98,14 @@ FAULTS: Final = {
     "array": (f'[panels."{SERIAL}".1]\n\narray = []  # HERE', f".1.array = []: {LABEL}"),
     "row": (f'[panels."{SERIAL}".1]\nrow = -1  # HERE', f".1.row = -1: {PLACE}"),
     "row beyond": (f'[panels."{SERIAL}".1]\nrow = 1000  # HERE', f".1.row = 1000: {PLACE}"),
+    "row without end": (
+        f'[panels."{SERIAL}".1]\nrow = 0x{"f" * 5_000}  # HERE',
+        f".1.row = (a number too long to show): {PLACE}",
+    ),
+    "list of a number without end": (
+        f'[panels."{SERIAL}".1]\nname = [0x{"f" * 5_000}]  # HERE',
+        f".1.name = (a number too long to show): {LABEL}",
+    ),
     "row text": (f'[panels."{SERIAL}".1]\nrow = "1"  # HERE', f".1.row = '1': {PLACE}"),
     "row true": (f'[panels."{SERIAL}".1]\nrow = true  # HERE', f".1.row = true: {PLACE}"),
     "column": (f'[panels."{SERIAL}".1]\ncolumn = 1.0  # HERE', f".1.column = 1.0: {PLACE}"),

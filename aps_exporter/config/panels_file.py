@@ -219,7 +219,12 @@ def _written(path: KeyPath) -> str:
 
 
 def _shown(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else _clipped(repr(value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    try:
+        return _clipped(repr(value))
+    except ValueError:  # hexadecimal may be as long as it likes, but Python writes it as decimal
+        return "(a number too long to show)"
 
 
 def _clipped(text: str) -> str:

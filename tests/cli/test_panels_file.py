@@ -134,6 +134,20 @@ def test_bad_file_changes_nothing_and_each_sighup_is_answered(
     assert TRACEBACK not in serve.output
 
 
+def test_number_without_end_ends_no_exporter(file: Path, ds3: str, start: Start) -> None:
+    serve = start("serve", ds3, *LISTEN, APS_PANELS_FILE=str(file), APS_LOG_FORMAT="logfmt")
+    before = _panels(serve)
+    file.write_text(f"[panels.{DS3}.1]\nrow = 0x{'f' * 5_000}\n", encoding="utf-8")
+    line = _hang_up(serve, "the panels file is not taken")
+    assert f"line 2: panels.{DS3}.1.row = (a number too long to show): expected" in line
+    assert _panels(serve) == before
+    assert serve.stop()[0] == 0
+    assert TRACEBACK not in serve.output
+    ended = run("serve", ds3, *LISTEN, APS_PANELS_FILE=str(file))
+    assert ended.returncode == 2
+    assert f"line 2: panels.{DS3}.1.row = (a number too long to show): expected" in ended.stderr
+
+
 def test_sighup_without_a_file_is_noted_and_nothing_else(start: Start) -> None:
     begun = start("serve", *LISTEN, "127.0.0.1:1")
     address = begun.address
