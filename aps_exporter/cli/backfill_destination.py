@@ -2,19 +2,22 @@
 
 import argparse
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aps_exporter.backfilling import Destination
 from aps_exporter.cli.database import sink_trouble
+from aps_exporter.cli.new_file import new_file, refuse_existing, told_when_not_written
 from aps_exporter.config import Config, parse_url
 from aps_exporter.errors import ConfigError, SinkUnavailableError
 
 if TYPE_CHECKING:
     from aps_exporter.sinks.openmetrics import SampleHistory
+
+_OPENMETRICS: Final = "--openmetrics"
 
 
 @asynccontextmanager
@@ -48,24 +51,21 @@ async def destination_of(config: Config, options: argparse.Namespace) -> AsyncIt
 
 @asynccontextmanager
 async def _file(options: argparse.Namespace) -> AsyncIterator[Destination]:
+    from aps_exporter.cli.labels import labels_of  # noqa: PLC0415 - see above
     from aps_exporter.sinks.openmetrics import SampleHistory  # noqa: PLC0415 - see above
     from aps_exporter.sinks.openmetrics_destination import (  # noqa: PLC0415 - see above
         OpenmetricsDestination,
     )
     from aps_exporter.sinks.promql import PromqlReader  # noqa: PLC0415 - see above
 
-    labels = _labels(options.label)
-    try:
-        samples = SampleHistory(labels)
-    except ValueError as error:
-        raise ConfigError(f"--label: {error}") from error
-    if "ecu" in labels:
-        raise ConfigError("--label=ecu=...: every series has this label; leave it out")
+    labels = labels_of(options.label, ["ecu"])
     path = _new_file(options.openmetrics)
     url = _prometheus_url(options.prometheus)
     prometheus = None if url is None else PromqlReader(url, labels)
     name = f"{path} {labels} {url}"
-    file = OpenmetricsDestination(name, samples, prometheus, partial(_make_file, path))
+    file = OpenmetricsDestination(
+        name, SampleHistory(labels), prometheus, partial(_make_file, path)
+    )
     try:
         yield file
     finally:
@@ -84,18 +84,6 @@ def destination_trouble(
     return told
 
 
-def _labels(pairs: Sequence[str]) -> dict[str, str]:
-    labels: dict[str, str] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not value:
-            raise ConfigError(f"--label={pair}: expected NAME=VALUE, such as job=aps")
-        if name in labels:
-            raise ConfigError(f"--label={pair}: {name} has a value already")
-        labels[name] = value
-    return labels
-
-
 def _prometheus_url(text: str | None) -> str | None:
     try:
         return None if text is None else parse_url(text)
@@ -109,12 +97,9 @@ def _prometheus_url(text: str | None) -> str | None:
 def _new_file(text: str) -> Path:
     """The file, refused hours before it is made: nobody should wait for it in vain."""
     path = Path(text).absolute()
-    if path.exists():
-        raise ConfigError(
-            f"--openmetrics={path}: exists already; choose another name, or remove it"
-        )
+    refuse_existing(_OPENMETRICS, path)
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise ConfigError(f"--openmetrics={path}: expected a name in a folder to write to")
+        raise ConfigError(f"{_OPENMETRICS}={path}: expected a name in a folder to write to")
     return path
 
 
@@ -122,15 +107,12 @@ def _make_file(path: Path, samples: "SampleHistory") -> None:
     """Make the file, whole or not at all.
 
     Raises:
-        ConfigError: it cannot be written.
+        ConfigError: it cannot be written, or was made by another meanwhile.
     """
-    fresh = path.with_name(f"{path.name}.new")
     try:
-        with fresh.open("w", encoding="utf-8") as file:
+        with new_file(_OPENMETRICS, path) as file, told_when_not_written(_OPENMETRICS, path):
             samples.write(file)
-        fresh.replace(path)
-    except OSError as error:
+    except ConfigError as error:
         raise ConfigError(
-            f"--openmetrics={path}: cannot be written: {error.strerror or error}; what was read is "
-            "kept, so run the same command again"
+            f"{error}; what was read is kept: then run the same command again"
         ) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from aps_exporter.cli import EXIT_OK
+from aps_exporter.cli.labels import labels_of
 from aps_exporter.cli.new_file import new_file, told_when_not_written
 from aps_exporter.cli.options import configure_without_targets
 from aps_exporter.cli.progress import progress
@@ -198,21 +199,8 @@ def _interval(text: str | None) -> int:
 
 
 def _labels(options: argparse.Namespace) -> Mapping[str, str]:
-    labels: dict[str, str] = {}
     metrics: tuple[Metric[Any], ...] = (*ECU_METRICS, *TARGET_METRICS, *EXPORTER_METRICS)
-    own = {label for metric in metrics for label in metric.labels}
-    for text in options.label:
-        name, equals, value = text.partition("=")
-        if not equals or name in labels:
-            raise ConfigError(f"--label={text}: expected NAME=VALUE, each name once")
-        if name in own:
-            raise ConfigError(f"--label={text}: the exporter's own metrics have a label {name}")
-        labels[name] = value
-    try:
-        SampleHistory(labels)
-    except ValueError as error:
-        raise ConfigError(f"--label: {error}") from error
-    return labels
+    return labels_of(options.label, {label for metric in metrics for label in metric.labels})
 
 
 def _say(what: object) -> None:

@@ -16,7 +16,7 @@ def new_file(flag: str, path: Path) -> Iterator[TextIO]:
     Raises:
         ConfigError: it exists already, or cannot be written.
     """
-    _refuse_existing(flag, path)
+    refuse_existing(flag, path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with told_when_not_written(flag, path):
         file = partial.open("x", encoding="utf-8", newline="\n")
@@ -24,7 +24,7 @@ def new_file(flag: str, path: Path) -> Iterator[TextIO]:
         yield file
         with told_when_not_written(flag, path):
             file.close()
-            _refuse_existing(flag, path)
+            refuse_existing(flag, path)
             partial.rename(path)
     finally:
         with suppress(OSError):  # a full disk was told of above
@@ -41,6 +41,11 @@ def told_when_not_written(flag: str, path: Path | str) -> Iterator[None]:
         raise ConfigError(f"{flag}={path}: cannot be written: {error.strerror or error}") from error
 
 
-def _refuse_existing(flag: str, path: Path) -> None:
+def refuse_existing(flag: str, path: Path) -> None:
+    """Leave to its owner what has this name.
+
+    Raises:
+        ConfigError: something has.
+    """
     if os.path.lexists(path):
         raise ConfigError(f"{flag}={path}: exists already; choose another name, or remove it")

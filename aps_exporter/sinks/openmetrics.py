@@ -39,14 +39,17 @@ class SampleHistory:
         """`labels` are added to every series, such as job and instance.
 
         Raises:
-            ValueError: one of them is no label name, or one of Prometheus's own.
+            ValueError: a name is none for a label, or one of Prometheus's own; or a value cannot be
+                written.
         """
-        for name in labels:
+        for name, value in labels.items():
             if not _LABEL_NAME.fullmatch(name) or name.startswith(_RESERVED):
                 raise ValueError(
                     "expected a label name of letters, digits and underscores that starts with no "
                     f"digit and no {_RESERVED}, got {name!r}"
                 )
+            if not _is_utf8(value):  # bytes of a command line that are none come as surrogates
+                raise ValueError(f"expected a value of {name} in UTF-8, got {value!r}")
         self._labels = dict(labels)
         self._families: dict[str, tuple[Metric[Any], dict[tuple[str, ...], _Series]]] = {}
         self._at: datetime | None = None
@@ -105,3 +108,7 @@ class SampleHistory:
             return metric.name
         pairs = (f'{name}="{value.translate(_ESCAPES)}"' for name, value in labels.items())
         return f"{metric.name}{{{','.join(pairs)}}}"
+
+
+def _is_utf8(text: str) -> bool:
+    return text.encode("utf-8", "ignore").decode("utf-8") == text

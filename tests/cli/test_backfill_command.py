@@ -5,14 +5,16 @@ import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from aps_exporter.ecu_memory import EcuMemory, memories_to_json
 from aps_exporter.round_time import RoundTimesMemory
+from aps_exporter.sinks.openmetrics import SampleHistory
 from tests.cli.console import TRACEBACK, Start, StartEcu, run, running, status_of
 from tests.cli.listeners import listening
-from tests.integration.backfilling import fast_backfill
+from tests.integration.backfilling import Ended, fast_backfill
 from tests.integration.remembering import RememberingEcu, fast_clock
 
 YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).date()
@@ -68,7 +70,12 @@ FILE = "--openmetrics=history.om"
         (["127.0.0.1:1", FROM, FILE, "--label=job"], "--label=job: expected NAME=VALUE, such as"),
         (["127.0.0.1:1", FROM, FILE, "--label=job=a", "--label=job=b"], "job has a value already"),
         (["127.0.0.1:1", FROM, FILE, "--label=__a=b"], "--label: expected a label name of letters"),
-        (["127.0.0.1:1", FROM, FILE, "--label=ecu=1"], "--label=ecu=...: every series has this"),
+        (["127.0.0.1:1", FROM, FILE, "--label=ecu=1"], "=ecu=1: the exporter's own metrics have"),
+        (["127.0.0.1:1", FROM, FILE, "--label=job="], "--label=job=: expected NAME=VALUE, such as"),
+        (
+            ["127.0.0.1:1", FROM, FILE, "--label=job=\udce9"],
+            "--label: expected a value of job in U",
+        ),
         (["127.0.0.1:1", FROM, FILE, f"--prometheus=http://u:{SECRET}@h"], "--prometheus: expect"),
         (["127.0.0.1:1", FROM, "--openmetrics=there.om"], "there.om: exists already; choose anoth"),
         (
@@ -152,6 +159,31 @@ def test_zone_that_the_ecu_says_or_the_host_has_is_told(
     assert "Times: Europe/Amsterdam (as the ECU says)." in err.splitlines()
     _, _, err = without_pauses(simulate("--model=ecu-r"), *dry)
     assert "Times: this host's zone; the ECU does not know its own, set APS_TIMEZONE if it" in err
+
+
+def test_file_that_another_has_made_meanwhile_is_left_to_it() -> None:
+    file, beside = Path("history.om"), Path("history.om.new")
+    beside.write_text("mine too", encoding="utf-8")
+    clock = fast_clock()
+    command = ("--from=2026-11-17", "--to=2026-11-19", FILE)
+    with RememberingEcu(clock).served() as ecu:
+
+        def ended() -> Ended:
+            state = {"APS_STATE_DIR": "state"}
+            return fast_backfill(clock, ecu.address, *command, environment=state)
+
+        with patch.object(SampleHistory, "add", side_effect=lambda *_: file.write_text("mine")):
+            refused = ended()
+        assert refused.status == 2
+        assert "history.om: exists already; choose another name, or remove it" in refused.err
+        assert "what was read is kept: then run the same command again" in refused.err
+        assert (file.read_text(), beside.read_text()) == ("mine", "mine too")
+        file.unlink()
+        again = ended()
+    assert again.status == 0
+    assert "Going on at 2026-11-20" in again.err
+    assert file.read_text(encoding="utf-8").endswith("# EOF\n")
+    assert sorted(path.name for path in Path().iterdir()) == ["history.om", beside.name, "state"]
 
 
 def test_dry_run_tells_and_writes_nothing(remembering: str) -> None:
