@@ -16,7 +16,7 @@ from grafana.builder.fields import (
     by_regexp,
     mappings,
 )
-from grafana.builder.panels import Panel, QueryPanel, Text
+from grafana.builder.panels import Panel, QueryPanel
 from grafana.builder.series_panels import BarChart, HeatMap, StateTimeline, TimeSeries
 from grafana.builder.table_panels import BarGauge, Stat, Table
 from grafana.builder.targets import Influxql, Promql, Target
@@ -31,7 +31,6 @@ from grafana.builder.transformations import (
     sort_by,
 )
 from grafana.builder.variables import (
-    ChoiceVariable,
     DatasourceVariable,
     QueryVariable,
     TextVariable,
@@ -43,7 +42,6 @@ __all__ = [
     "TRANSFORMATIONS",
     "BarChart",
     "BarGauge",
-    "ChoiceVariable",
     "Dashboard",
     "DatasourceVariable",
     "Fields",
@@ -59,7 +57,6 @@ __all__ = [
     "StateTimeline",
     "Table",
     "Target",
-    "Text",
     "TextVariable",
     "Threshold",
     "TimeSeries",

@@ -32,7 +32,6 @@ class Dashboard:
     variables: tuple[Variable, ...]
     rows: tuple[tuple[Panel, ...], ...]
     time_from: str
-    time_to: str = "now"
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -60,7 +59,7 @@ class Dashboard:
             "graphTooltip": _SHARED_CROSSHAIR,
             "refresh": "1m",
             "timezone": "browser",
-            "time": {"from": self.time_from, "to": self.time_to},
+            "time": {"from": self.time_from, "to": "now"},
             "timepicker": {},
             "fiscalYearStartMonth": 0,
             "annotations": {"list": []},

@@ -1,4 +1,4 @@
-"""What all panels have in common, and the panel of plain text."""
+"""What all panels have in common."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -36,17 +36,6 @@ class Panel(ABC):
             "title": self.title,
             "description": self.description,
         }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text(Panel):
-    """Words, in Markdown."""
-
-    markdown: str
-
-    def to_json(self) -> Json:
-        options = {"mode": "markdown", "content": self.markdown}
-        return {**self._head("text"), "options": options}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Panels that show how something went: lines, bars, states and heat over time."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from grafana.builder.fields import Json, without_nulls
 from grafana.builder.panels import QueryPanel, legend, tooltip
@@ -21,7 +21,6 @@ class TimeSeries(QueryPanel):
 
     bars: bool = False
     stacked: bool = False
-    points_only: bool = False
     limit_lines: bool = False
     legend_calculations: tuple[str, ...] = ()
     legend_to_the_right: bool = False
@@ -49,13 +48,13 @@ class TimeSeries(QueryPanel):
 
     def custom(self) -> Json:
         drawn = {
-            "drawStyle": self._draw_style(),
+            "drawStyle": "bars" if self.bars else "line",
             "barAlignment": 1 if self.bars else 0,
             "lineInterpolation": "linear",
             "lineWidth": 1,
             "fillOpacity": 70 if self.bars else 40 if self.stacked else 0,
             "gradientMode": "none",
-            "showPoints": "always" if self.points_only else "never",
+            "showPoints": "never",
             "pointSize": 4,
             "spanNulls": LONGEST_GAP_JOINED_MILLISECONDS,
             "stacking": {"mode": "normal" if self.stacked else "none", "group": "A"},
@@ -64,19 +63,12 @@ class TimeSeries(QueryPanel):
         axis = {"axisSoftMin": self.usual_least, "axisSoftMax": self.usual_most}
         return {**drawn, **without_nulls(axis)}
 
-    def _draw_style(self) -> str:
-        if self.points_only:
-            return "points"
-        return "bars" if self.bars else "line"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BarChart(QueryPanel):
     """Bars side by side, named by a text field or by their time, `x`."""
 
     x: str | None = None
-    stacked: bool = False
-    horizontal: bool = False
     legend_shown: bool = True
 
     @property
@@ -85,8 +77,8 @@ class BarChart(QueryPanel):
 
     def options(self) -> Json:
         options: Json = {
-            "orientation": "horizontal" if self.horizontal else "vertical",
-            "stacking": "normal" if self.stacked else "none",
+            "orientation": "vertical",
+            "stacking": "none",
             "showValue": "auto",
             "barWidth": 0.9,
             "groupWidth": 0.7,
@@ -108,9 +100,6 @@ class BarChart(QueryPanel):
 class StateTimeline(QueryPanel):
     """A strip for each series that changes its colour with the value; absent is blank."""
 
-    values_shown: Literal["auto", "always", "never"] = "never"
-    row_height: float = 0.9
-
     @property
     def kind(self) -> str:
         return "state-timeline"
@@ -118,9 +107,9 @@ class StateTimeline(QueryPanel):
     def options(self) -> Json:
         return {
             "mergeValues": True,
-            "showValue": self.values_shown,
+            "showValue": "never",
             "alignValue": "left",
-            "rowHeight": self.row_height,
+            "rowHeight": 0.9,
             "legend": legend(),
             "tooltip": tooltip(every_series=False),
         }
@@ -136,8 +125,6 @@ class HeatMap(QueryPanel):
     So a day's cell wants the midnight after that day, where a bar wants the one before.
     """
 
-    scheme: str = "YlOrRd"
-
     @property
     def kind(self) -> str:
         return "heatmap"
@@ -149,7 +136,7 @@ class HeatMap(QueryPanel):
             "cellValues": {"unit": self.fields.unit},
             "color": {
                 "mode": "scheme",
-                "scheme": self.scheme,
+                "scheme": "YlOrRd",
                 "fill": "dark-orange",
                 "scale": "linear",
                 "exponent": 1,

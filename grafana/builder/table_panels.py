@@ -11,13 +11,11 @@ from grafana.builder.panels import QueryPanel, newest_value
 class Stat(QueryPanel):
     """Big figures. `shown` is "name" where the legend holds the words to read.
 
-    `sparkline` draws the series behind the figure; it needs a target that is not instant. `field`
-    is shown in place of the numbers, such as "Time".
+    `field` is shown in place of the numbers, such as "Time".
     """
 
     height: int = 4
-    shown: Literal["auto", "value", "value_and_name", "name"] = "value"
-    sparkline: bool = False
+    shown: Literal["value", "value_and_name", "name"] = "value"
     field: str = ""
 
     @property
@@ -29,7 +27,7 @@ class Stat(QueryPanel):
             "reduceOptions": newest_value(self.field),
             "textMode": self.shown,
             "colorMode": "value",
-            "graphMode": "area" if self.sparkline else "none",
+            "graphMode": "none",
             "justifyMode": "auto",
             "orientation": "auto",
             "wideLayout": True,

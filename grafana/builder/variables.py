@@ -99,24 +99,3 @@ class TextVariable(Variable):
             "options": [chosen],
             "current": chosen,
         }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChoiceVariable(Variable):
-    """One of these; the first until somebody chooses."""
-
-    choices: tuple[str, ...]
-
-    def to_json(self) -> Json:
-        options = [
-            {"selected": choice == self.choices[0], "text": choice, "value": choice}
-            for choice in self.choices
-        ]
-        return {
-            **self._head("custom"),
-            "query": ",".join(self.choices),
-            "multi": False,
-            "includeAll": False,
-            "options": options,
-            "current": options[0],
-        }

@@ -7,7 +7,6 @@ import pytest
 from grafana.builder import (
     BLANK,
     BarGauge,
-    ChoiceVariable,
     Dashboard,
     DatasourceVariable,
     Fields,
@@ -16,7 +15,6 @@ from grafana.builder import (
     QueryVariable,
     Stat,
     Table,
-    Text,
     TextVariable,
     Threshold,
     TimeSeries,
@@ -29,25 +27,26 @@ from grafana.builder import (
 )
 
 
-def text(panel_id: int, width: int, height: int) -> Text:
-    return Text(
+def stat(panel_id: int, width: int, height: int) -> Stat:
+    return Stat(
         id=panel_id,
         title=f"Panel {panel_id}",
         description="Nothing.",
         width=width,
         height=height,
-        markdown="*",
+        targets=(Promql(expr="aps_up"),),
+        fields=Fields(unit="none"),
     )
 
 
-def dashboard(*rows: tuple[Text, ...]) -> Dashboard:
+def dashboard(*rows: tuple[Stat, ...]) -> Dashboard:
     return Dashboard(
         uid="aps-x", title="X", description="Y", variables=(), rows=rows, time_from="now-1d"
     )
 
 
 def test_panels_stand_side_by_side_and_rows_below_each_other() -> None:
-    made = dashboard((text(1, 8, 4), text(2, 16, 6)), (text(3, 24, 5),), (text(4, 3, 2),))
+    made = dashboard((stat(1, 8, 4), stat(2, 16, 6)), (stat(3, 24, 5),), (stat(4, 3, 2),))
     places = [panel["gridPos"] for panel in made.to_json()["panels"]]
     assert places == [
         {"x": 0, "y": 0, "w": 8, "h": 4},
@@ -59,16 +58,16 @@ def test_panels_stand_side_by_side_and_rows_below_each_other() -> None:
 
 def test_row_wider_than_the_grid_is_refused() -> None:
     with pytest.raises(ValueError, match="the row of 'Panel 1' is 25 columns wide"):
-        dashboard((text(1, 12, 4), text(2, 13, 4)))
+        dashboard((stat(1, 12, 4), stat(2, 13, 4)))
 
 
 def test_second_panel_of_an_id_is_refused() -> None:
     with pytest.raises(ValueError, match="two panels have id 1"):
-        dashboard((text(1, 8, 4),), (text(1, 8, 4),))
+        dashboard((stat(1, 8, 4),), (stat(1, 8, 4),))
 
 
 def test_frame_of_a_dashboard() -> None:
-    made = dashboard((text(1, 8, 4),)).to_json()
+    made = dashboard((stat(1, 8, 4),)).to_json()
     expected = {
         "id": None,
         "uid": "aps-x",
@@ -288,7 +287,6 @@ def test_variables() -> None:
     )
     tagged = QueryVariable(name="ecu", label="L", description="D", kind="influxdb", query="SHOW")
     tariff = TextVariable(name="tariff", label="L", description="D", default="0.30")
-    zone = ChoiceVariable(name="zone", label="L", description="D", choices=("UTC", "Europe/Rome"))
 
     assert source.to_json()["query"] == "prometheus"
     made = ecu.to_json()
@@ -305,5 +303,3 @@ def test_variables() -> None:
     assert made["current"]["value"] == ["$__all"]
     assert tagged.to_json()["query"] == "SHOW"
     assert tariff.to_json()["current"]["value"] == "0.30"
-    assert zone.to_json()["query"] == "UTC,Europe/Rome"
-    assert zone.to_json()["current"]["value"] == "UTC"
