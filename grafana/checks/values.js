@@ -3,6 +3,7 @@
 // The types take any string for a unit, a reducer, a transformation, a matcher or a colour, and
 // Grafana draws what it does not know as if nothing had been asked.
 
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 // Its ES modules import names that Node does not find in CommonJS, and it asks for the browser's
@@ -11,11 +12,9 @@ globalThis.navigator ??= { language: 'en', languages: ['en'] };
 const grafana = createRequire(import.meta.url)('@grafana/data');
 
 /** Transformations old enough to be there, and unchanged, in every Grafana the dashboards serve. */
-const ALLOWED_TRANSFORMATIONS = new Set([
-  ...['calculateField', 'concatenate', 'filterByValue', 'groupBy', 'groupingToMatrix'],
-  ...['joinByField', 'labelsToFields', 'limit', 'merge', 'organize', 'reduce', 'renameByRegex'],
-  ...['seriesToRows', 'sortBy'],
-]);
+const ALLOWED_TRANSFORMATIONS = new Set(
+  JSON.parse(readFileSync(new URL('../builder/transformations.json', import.meta.url), 'utf8')),
+);
 
 const UNIT_OF_ONES_OWN = /^(bool|count|currency|prefix|si|suffix|time):.+/;
 const COLOUR_CODE = /^#([0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})$|^rgba?\([\d., %]+\)$/i;
