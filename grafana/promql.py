@@ -1,4 +1,4 @@
-"""Which metrics, labels and functions a PromQL expression names; it need not be valid PromQL."""
+"""Which metrics, labels, functions and windows an expression has; it need not be valid PromQL."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -26,17 +26,29 @@ _LABEL_STRINGS_FROM: Final = 2
 _Token = tuple[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time that a function looks at, as it is written: `1d`, `1d:5m`; "" for no offset."""
+
+    function: str
+    length: str
+    offset: str
+
+
 @dataclass(slots=True)
 class PromqlNames:
     """What an expression names: `metrics` with the labels in their braces ("" for braces alone).
 
-    `labels` are those read elsewhere, `made_labels` those that functions make.
+    `labels` are those read elsewhere, `made_labels` those that functions make. `within` has each
+    function with each metric that stands in its parentheses, however deep.
     """
 
     metrics: dict[str, set[str]] = field(default_factory=dict)
     labels: set[str] = field(default_factory=set)
     made_labels: set[str] = field(default_factory=set)
     functions: set[str] = field(default_factory=set)
+    within: set[tuple[str, str]] = field(default_factory=set)
+    windows: list[Window] = field(default_factory=list)
 
 
 def names_in(expr: str) -> PromqlNames:
@@ -70,7 +82,7 @@ class _Reader:
             elif kind == "string" and self._calls:
                 self._calls[-1][1].append(text[1:-1])
             elif text == "[":
-                self._words_until("]")
+                self._read_window()
             elif text == "{":
                 self._read_matchers("")
             elif text == "(":
@@ -94,22 +106,37 @@ class _Reader:
             self._at += 1
             self._read_matchers(word)
         elif lower not in _OPERATORS:
-            self.found.metrics.setdefault(word, set())
+            self._found_metric(word)
 
     def _read_matchers(self, metric: str) -> None:
-        self.found.metrics.setdefault(metric, set()).update(self._words_until("}"))
+        self._found_metric(metric).update(self._words_until("}"))
+
+    def _found_metric(self, metric: str) -> set[str]:
+        self.found.within.update((function, metric) for function, _ in self._calls if function)
+        return self.found.metrics.setdefault(metric, set())
+
+    def _read_window(self) -> None:
+        function = self._calls[-1][0] if self._calls else ""
+        length = "".join(text for _, text in self._tokens_until("]"))
+        offset = ""
+        if self._next().lower() == "offset":
+            self._at += 1
+            offset = self._take()
+            if offset in {"+", "-"}:
+                offset += self._take()
+        self.found.windows.append(Window(function, length, offset))
 
     def _words_until(self, end: str) -> list[str]:
         """The words up to this sign; the next token is the one behind it."""
-        words = []
-        while self._at < len(self._tokens):
-            kind, text = self._tokens[self._at]
+        return [text for kind, text in self._tokens_until(end) if kind == "word"]
+
+    def _tokens_until(self, end: str) -> Sequence[_Token]:
+        begin = self._at
+        while self._at < len(self._tokens) and self._next() != end:
             self._at += 1
-            if text == end:
-                break
-            if kind == "word":
-                words.append(text)
-        return words
+        inside = self._tokens[begin : self._at]
+        self._at += 1
+        return inside
 
     def _end_call(self, function: str, strings: Sequence[str]) -> None:
         if function in _MAKES_LABELS and strings:
@@ -119,6 +146,11 @@ class _Reader:
             elif function == "label_replace":
                 read = strings[_LABEL_STRINGS_FROM : _LABEL_STRINGS_FROM + 1]
                 self.found.labels.update(label for label in read if label)  # "" reads none
+
+    def _take(self) -> str:
+        taken = self._next()
+        self._at += 1
+        return taken
 
     def _next(self) -> str:
         return self._tokens[self._at][1] if self._at < len(self._tokens) else ""

@@ -37,9 +37,15 @@ def datasource_faults(asking: Json) -> Iterator[str]:
         yield f"data source {source!r}: expected the uid {DATASOURCE_UID}"
 
 
+def asks_influxdb(asking: Json) -> bool:
+    """Whether a target asks in InfluxQL; else it is PromQL."""
+    source = asking.get("datasource")
+    return isinstance(source, dict) and source.get("type") == "influxdb"
+
+
 def query_faults(target: Json, variables: Set[str]) -> Iterator[str]:
     """What is wrong with the query of a panel's target."""
-    if target.get("datasource", {}).get("type") == "influxdb":
+    if asks_influxdb(target):
         text = target.get("query", "")
         yield from influxql_faults(text)
     else:

@@ -13,7 +13,7 @@ SCHEMA_VERSION: Final = 39
 """Grafana 10.4 takes it as it is; newer ones migrate it upwards."""
 
 TAG: Final = "apsystems"
-_SHARED_CROSSHAIR: Final = 1
+SHARED_CROSSHAIR: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class Dashboard:
             "tags": [TAG],
             "schemaVersion": SCHEMA_VERSION,
             "editable": True,
-            "graphTooltip": _SHARED_CROSSHAIR,
+            "graphTooltip": SHARED_CROSSHAIR,
             "refresh": "1m",
             "timezone": "browser",
             "time": {"from": self.time_from, "to": "now"},

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grafana.promql import names_in
+from grafana.promql import Window, names_in
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,38 @@ def test_labels_that_functions_make() -> None:
 def test_functions() -> None:
     expr = "topk by (ecu) (1, rate(aps_a[5m])) or sum(aps_b) by (ecu) or vector(0)"
     assert names_in(expr).functions == {"topk", "rate", "sum", "vector"}
+
+
+def test_functions_around_a_metric() -> None:
+    expr = 'sum by (ecu) (rate((max(aps_a) + aps_b{ecu="1"})[1d:5m])) / abs(aps_c)'
+    assert names_in(expr).within == {
+        ("rate", "aps_a"),
+        ("max", "aps_a"),
+        ("rate", "aps_b"),
+        ("abs", "aps_c"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("expr", "windows"),
+    [
+        ("increase(aps_a[5m])", [Window("increase", "5m", "")]),
+        ("increase(aps_a[1d] OFFSET -1d) > 0", [Window("increase", "1d", "-1d")]),
+        ('rate(aps_a{b="[1h]"}[5m] offset 364d)', [Window("rate", "5m", "364d")]),
+        (
+            "increase(aps_a[$__interval] offset -$__interval)",
+            [Window("increase", "$__interval", "-$__interval")],
+        ),
+        (
+            "max_over_time((aps_a - increase(aps_b[1h] offset 1h))[1d : 5m] offset 1w)",
+            [Window("increase", "1h", "1h"), Window("max_over_time", "1d:5m", "1w")],
+        ),
+        ("aps_a offset 1d", []),
+        ("aps_a[5m]", [Window("", "5m", "")]),
+    ],
+)
+def test_windows(expr: str, windows: list[Window]) -> None:
+    assert names_in(expr).windows == windows
 
 
 @given(st.text(alphabet="aps_ {}()[]\"'`$=~!,.:1dbyon#\\\n", max_size=60))
