@@ -74,16 +74,20 @@ def data_age() -> str:
 def ecu_joules(window: str, shift: str = "") -> str:
     """What each ECU made within a window: by its lifetime counter or by power, whichever says more.
 
-    Some firmware leaves the lifetime energy 0 or frozen. `shift` is an `offset` or nothing.
+    Some firmware leaves the lifetime energy 0 or frozen. Where that counter fell, only power is
+    asked: after a fall all that stands on the counter would count as made anew. `shift` is an
+    `offset` or nothing.
     """
     lifetime, integrated = (
-        f"increase({selected(name)}[{window}]{shift})"
+        f"{selected(name)}[{window}]{shift}"
         for name in (
             "aps_ecu_lifetime_energy_joules_total",
             "aps_ecu_integrated_energy_joules_total",
         )
     )
-    return f'max by (ecu) ({lifetime} or label_replace({integrated}, "by", "power", "", ""))'
+    by_lifetime = f"increase({lifetime}) unless resets({lifetime}) > 0"
+    by_power = f'label_replace(increase({integrated}), "by", "power", "", "")'
+    return f"max by (ecu) ({by_lifetime} or {by_power})"
 
 
 def channel_joules(window: str, shift: str = "", *, whole_ecu: bool = False) -> str:

@@ -55,13 +55,17 @@ _ENERGY: Final = (
     RecordingRule(
         "ecu:aps_energy:kwh_increase1d",
         "kWh of the last 24 hours (at midnight: of the day), by the lifetime counter or by power: "
-        "some firmware leaves the energy 0 or frozen.",
+        "some firmware leaves the energy 0 or frozen. A lifetime counter that fell is not asked.",
         """
         (
-          increase(aps_ecu_lifetime_energy_joules_total[1d])
-            >= increase(aps_ecu_integrated_energy_joules_total[1d])
+          (
+            increase(aps_ecu_lifetime_energy_joules_total[1d])
+            unless resets(aps_ecu_lifetime_energy_joules_total[1d]) > 0
+          ) >= increase(aps_ecu_integrated_energy_joules_total[1d])
           or increase(aps_ecu_integrated_energy_joules_total[1d])
-          or increase(aps_ecu_lifetime_energy_joules_total[1d])
+          or
+            increase(aps_ecu_lifetime_energy_joules_total[1d])
+            unless resets(aps_ecu_lifetime_energy_joules_total[1d]) > 0
         ) / 3.6e6
         """,
     ),
