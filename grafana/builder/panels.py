@@ -11,6 +11,8 @@ from grafana.builder.transformations import Transformation
 
 GRID_COLUMNS: Final = 24
 
+_UP_TO_NOW: Final = "15m"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel(ABC):
@@ -42,7 +44,9 @@ class Panel(ABC):
 class QueryPanel(Panel):
     """A panel that shows what its targets find.
 
-    `time_from` holds against the time picker: `now/d` for today, `now-30d/d` for whole days.
+    `time_from` holds against a relative range of the time picker: `now/d` for today, `now-30d/d`
+    for whole days. What asks once without it is asked now: a query is answered for the end of the
+    range, and that may be yesterday. Against an absolute range Grafana lets neither hold.
     `least_interval` is the least that `$__interval` stands for, such as `5m`.
     """
 
@@ -80,12 +84,17 @@ class QueryPanel(Panel):
             "transformations": [step.to_json() for step in self.transformations],
             **without_nulls(
                 {
-                    "timeFrom": self.time_from,
+                    **self._time_override(),
                     "timeShift": self.time_shift,
                     "interval": self.least_interval,
                 }
             ),
         }
+
+    def _time_override(self) -> Json:
+        if self.time_from is None and all(target.asks_once for target in self.targets):
+            return {"timeFrom": _UP_TO_NOW, "hideTimeOverride": True}
+        return {"timeFrom": self.time_from}
 
 
 def legend(

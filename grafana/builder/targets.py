@@ -20,6 +20,11 @@ class Target(ABC):
 
     datasource_kind: ClassVar[str]
 
+    @property
+    def asks_once(self) -> bool:
+        """Whether it asks for the end of the time range only."""
+        return False
+
     @abstractmethod
     def to_json(self, ref_id: str) -> Json:
         """The target as Grafana wants it, under this letter."""
@@ -40,6 +45,10 @@ class Promql(Target):
     instant: bool = False
     min_step: str | None = None
     shape: Literal["time_series", "table"] = "time_series"
+
+    @property
+    def asks_once(self) -> bool:
+        return self.instant
 
     def to_json(self, ref_id: str) -> Json:
         return without_nulls(

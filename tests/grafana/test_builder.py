@@ -176,6 +176,24 @@ def test_a_panel_with_all_that_it_can_have() -> None:
     assert custom["spanNulls"] == 900_000
 
 
+def test_panel_that_asks_once_asks_now_whatever_range_is_picked() -> None:
+    def override(time_from: str | None, *instant: bool) -> dict[str, Any]:
+        made = Stat(
+            id=1,
+            title="Power",
+            description="Now.",
+            width=4,
+            targets=tuple(Promql(expr="aps_up", instant=once) for once in instant),
+            fields=Fields(unit="watt"),
+            time_from=time_from,
+        ).to_json()
+        return {key: made[key] for key in ("timeFrom", "hideTimeOverride") if key in made}
+
+    assert override(None, True, True) == {"timeFrom": "15m", "hideTimeOverride": True}
+    assert override("now/d", True) == {"timeFrom": "now/d"}
+    assert override(None, True, False) == {}
+
+
 def test_influxql_panel_asks_influxdb() -> None:
     panel = Stat(
         id=1,
