@@ -231,4 +231,5 @@ OVERVIEW_INFLUXDB: Final = Dashboard(
         (_PER_DAY, _ROOF),
     ),
     time_from="now/d",
+    family="influxdb",
 )

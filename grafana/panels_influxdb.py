@@ -193,4 +193,5 @@ PANELS_INFLUXDB: Final = Dashboard(
     variables=INFLUXDB_CHOICES,
     rows=((_RANKING, _WORST, _ROOF), (_AGAINST_MEDIAN,), (_HEAT,)),
     time_from="now-3d/d",
+    family="influxdb",
 )

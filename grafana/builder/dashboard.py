@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from grafana.builder.fields import Json
 from grafana.builder.panels import GRID_COLUMNS, Panel
@@ -15,12 +15,16 @@ SCHEMA_VERSION: Final = 39
 TAG: Final = "apsystems"
 SHARED_CROSSHAIR: Final = 1
 
+_OTHER_FAMILY: Final = {"prometheus": "influxdb", "influxdb": "prometheus"}
+_NAMES: Final = {"prometheus": "Prometheus", "influxdb": "InfluxDB"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dashboard:
     """A dashboard; each of `rows` is filled from the left and is as high as its highest panel.
 
-    The order of panels is the one in which they stand below each other on a phone.
+    The order of panels is the one in which they stand below each other on a phone. `family` is the
+    kind of data source that all of its queries are for.
 
     Raises:
         ValueError: for a row wider than the grid, or two panels of one id.
@@ -32,6 +36,7 @@ class Dashboard:
     variables: tuple[Variable, ...]
     rows: tuple[tuple[Panel, ...], ...]
     time_from: str
+    family: Literal["prometheus", "influxdb"] = "prometheus"
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -53,7 +58,7 @@ class Dashboard:
             "uid": self.uid,
             "title": self.title,
             "description": self.description,
-            "tags": [TAG],
+            "tags": [TAG, _tag(self.family)],
             "schemaVersion": SCHEMA_VERSION,
             "editable": True,
             "graphTooltip": SHARED_CROSSHAIR,
@@ -63,7 +68,14 @@ class Dashboard:
             "timepicker": {},
             "fiscalYearStartMonth": 0,
             "annotations": {"list": []},
-            "links": [_links_to_the_others()],
+            "links": [
+                _links(self.family, "APsystems", keep_choices=True),
+                _links(
+                    _OTHER_FAMILY[self.family],
+                    f"APsystems, from {_NAMES[_OTHER_FAMILY[self.family]]}",
+                    keep_choices=False,
+                ),
+            ],
             "templating": {"list": [variable.to_json() for variable in self.variables]},
             "panels": [*self._placed()],
         }
@@ -83,16 +95,25 @@ class Dashboard:
             y += max(panel.height for panel in row)
 
 
-def _links_to_the_others() -> Json:
+def _tag(family: str) -> str:
+    return f"{TAG}-{family}"
+
+
+def _links(family: str, title: str, *, keep_choices: bool) -> Json:
+    """A menu of the dashboards of a family.
+
+    To the other family nothing that was chosen may go along: it would be asked of the data source
+    that was chosen here, which does not understand it.
+    """
     return {
         "type": "dashboards",
-        "tags": [TAG],
-        "title": "APsystems",
-        "tooltip": "The other dashboards of this roof",
+        "tags": [_tag(family)],
+        "title": title,
+        "tooltip": f"Dashboards of this roof with what {_NAMES[family]} has",
         "icon": "external link",
         "url": "",
         "asDropdown": True,
         "keepTime": True,
-        "includeVars": True,
+        "includeVars": keep_choices,
         "targetBlank": False,
     }

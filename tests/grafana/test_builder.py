@@ -73,7 +73,7 @@ def test_frame_of_a_dashboard() -> None:
         "uid": "aps-x",
         "title": "X",
         "description": "Y",
-        "tags": ["apsystems"],
+        "tags": ["apsystems", "apsystems-prometheus"],
         "schemaVersion": 39,
         "editable": True,
         "graphTooltip": 1,
@@ -82,13 +82,14 @@ def test_frame_of_a_dashboard() -> None:
         "time": {"from": "now-1d", "to": "now"},
     }
     assert {key: made[key] for key in expected} == expected
-    (link,) = made["links"]
-    assert (link["type"], link["tags"], link["keepTime"], link["includeVars"]) == (
-        "dashboards",
-        ["apsystems"],
-        True,
-        True,
-    )
+    links = [
+        (link["type"], link["tags"], link["keepTime"], link["includeVars"])
+        for link in made["links"]
+    ]
+    assert links == [
+        ("dashboards", ["apsystems-prometheus"], True, True),
+        ("dashboards", ["apsystems-influxdb"], True, False),
+    ]
 
 
 def test_a_panel_with_all_that_it_can_have() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from grafana.builder import Json
 from grafana.every import DASHBOARDS, FOLDER, files
 from grafana.lint import dashboard_faults, faults_between, main
 from tests.grafana.sound import sound_dashboard
@@ -29,6 +30,23 @@ def test_committed_dashboard_has_no_fault(name: str) -> None:
 def test_committed_dashboards_have_uids_of_their_own() -> None:
     every = [json.loads(path.read_text(encoding="utf-8")) for path in COMMITTED.values()]
     assert [*faults_between(every)] == []
+
+
+def test_choices_go_along_to_dashboards_of_the_same_kind_of_data_source_only() -> None:
+    every = [json.loads(path.read_text(encoding="utf-8")) for path in COMMITTED.values()]
+
+    def kind(dashboard: Json) -> str:
+        (source,) = (v for v in dashboard["templating"]["list"] if v["type"] == "datasource")
+        return str(source["query"])
+
+    for dashboard in every:
+        reached = {True: set[str](), False: set[str]()}
+        for link in dashboard["links"]:
+            reached[link["includeVars"]] |= {
+                kind(other) for other in every if {*link["tags"]} <= {*other["tags"]}
+            }
+        assert reached[True] == {kind(dashboard)}
+        assert reached[False] == {"prometheus", "influxdb"} - reached[True]
 
 
 def test_linter_ends_with_0_on_what_is_committed(capsys: pytest.CaptureFixture[str]) -> None:
