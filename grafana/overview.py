@@ -113,13 +113,17 @@ _DATA_AGE: Final = Stat(
     ),
 )
 
+_FIRING: Final = 'ALERTS{alertname=~"Aps.+", alertstate="firing", ecu=~"$ecu|"}'
+"""The last bar lets pass what has no label `ecu`."""
+
 _ALERTS: Final = Stat(
     id=6,
     title="Alerts now",
-    description="How many alerts of the exporter's rules are firing. It says none as well while "
-    "Prometheus has not been given these rules.",
+    description="How many alerts of the exporter's rules are firing: those of the chosen ECUs, and "
+    "those that are not of one ECU, such as one that does not answer. What two exporters tell "
+    "counts once. It says none as well while Prometheus has not been given these rules.",
     width=4,
-    targets=(Promql(expr='count(ALERTS{alertname=~"Aps.+", alertstate="firing"})', instant=True),),
+    targets=(Promql(expr=f"count(count without (job, instance) ({_FIRING}))", instant=True),),
     fields=Fields(
         unit="none",
         color="thresholds",

@@ -178,21 +178,23 @@ def test_a_panel_with_all_that_it_can_have() -> None:
 
 
 def test_panel_that_asks_once_asks_now_whatever_range_is_picked() -> None:
-    def override(time_from: str | None, *instant: bool) -> dict[str, Any]:
+    once, often = Promql(expr="aps_up", instant=True), Promql(expr="aps_up")
+
+    def override(time_from: str | None, *targets: Promql) -> dict[str, Any]:
         made = Stat(
             id=1,
             title="Power",
             description="Now.",
             width=4,
-            targets=tuple(Promql(expr="aps_up", instant=once) for once in instant),
+            targets=targets,
             fields=Fields(unit="watt"),
             time_from=time_from,
         ).to_json()
         return {key: made[key] for key in ("timeFrom", "hideTimeOverride") if key in made}
 
-    assert override(None, True, True) == {"timeFrom": "15m", "hideTimeOverride": True}
-    assert override("now/d", True) == {"timeFrom": "now/d"}
-    assert override(None, True, False) == {}
+    assert override(None, once, once) == {"timeFrom": "15m", "hideTimeOverride": True}
+    assert override("now/d", once) == {"timeFrom": "now/d"}
+    assert override(None, once, often) == {}
 
 
 def test_influxql_panel_asks_influxdb() -> None:

@@ -46,7 +46,7 @@ def test_label_of_a_legend() -> None:
 @pytest.mark.parametrize(
     "expr",
     [
-        'count(ALERTS{alertname=~"Aps.+", alertstate="firing"})',
+        'count(ALERTS{alertname=~"Aps.+", alertstate="firing", ecu=~"$ecu|"})',
         'rate(process_cpu_seconds_total{job="aps", instance=~".+"}[5m])',
         'up{job="aps"} == 0',
         "max_over_time(aps_ecu_power_watts[$__range:$__interval])",
