@@ -143,7 +143,7 @@ _BACKLOG_NOW: Final = Stat(
     "says none as well while the exporter does not write to InfluxDB. After an outage of the "
     "database it shrinks by itself: nothing is lost while there is room on disk.",
     width=4,
-    targets=(Promql(expr=f"max(time() - last_over_time({_OLDEST}[{NOW}]))", instant=True),),
+    targets=(Promql(expr=f"max(time() - {selected(_OLDEST)})", instant=True),),
     fields=Fields(
         unit="s",
         color="thresholds",
