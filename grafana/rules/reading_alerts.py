@@ -34,7 +34,8 @@ READING_ALERTS: Final = (
         go on working, but nothing is known of them. `aps-exporter check` with its address says
         which of the usual causes it is; most often: no power or no WiFi, another address than
         before, another program that reads it, or its port is closed until you unplug the ECU for
-        ten seconds. The exporter goes on by itself as soon as it answers.
+        ten seconds. A second address of one ECU is told like this too: remove one of the two. The
+        exporter goes on by itself as soon as it answers.
         """,
         holds_for="45m",
     ),
