@@ -192,21 +192,36 @@ def _padded(vector: str, label: str) -> str:
     return f'label_replace({vector}, "{label}", "0$1", "{label}", "([0-9])")'
 
 
-def _or_instead(vector: str, label: str, instead: str) -> str:
-    """With another label's value where this one is empty."""
-    both = f'label_join({vector}, "both", ";", "{label}", "{instead}")'
-    return f'label_replace({both}, "{label}", "$1", "both", ";(.+)")'
+def _named_rows(cells: str) -> str:
+    """With the array before the row, and before that the ECU, if there are several.
+
+    Each array, of each ECU, has a row 1. What has no row gets none.
+    """
+    ecu = f'label_join({cells}, "of", ";", "ecus", "ecu")'
+    before = f'label_replace({ecu}, "before", "$2 ", "of", "([2-9]|[1-9][0-9]+);(.+)")'
+    array = f'label_replace({before}, "array", "$1 ", "array", "(.+)")'
+    place = f'label_join({array}, "place", "", "before", "array", "row")'
+    return f'label_replace({place}, "row", "$1", "place", "(.*[^ ])")'
+
+
+def _or_by_channel(cells: str) -> str:
+    """Where row or column is missing, inverter and channel instead of both."""
+    found = f'label_join({cells}, "cell", ";", "inverter", "channel", "column", "row")'
+    for label, instead in (("row", "$1"), ("column", "$2")):
+        found = (
+            f'label_replace({found}, "{label}", "{instead}", "cell", '
+            '"([^;]+);([^;]+);(;.*|[^;]+;)")'
+        )
+    return found
 
 
 def _roof() -> str:
     """Channels with the row and column of their cell; without a place: inverter and channel."""
-    placed = with_panel(now(_CHANNEL_POWER), "array", "row", "column")
-    row = _padded(f"({placed})", "row")
-    in_array = f'label_join({row}, "place", " ", "array", "row")'
-    known = f'label_replace({in_array}, "row", "$1", "place", "(.+ .+)")'
-    cells = _or_instead(
-        _or_instead(_padded(known, "column"), "row", "inverter"), "column", "channel"
-    )
+    watts = now(_CHANNEL_POWER)
+    placed = with_panel(watts, "array", "row", "column")
+    padded = _padded(_padded(f"({placed})", "row"), "column")
+    ecus = f'count_values("ecus", count(count by (ecu) ({watts})))'
+    cells = _or_by_channel(_named_rows(f"{padded} * on () group_left (ecus) {ecus}"))
     return f"max by (row, column, {CHANNEL}) ({cells})"
 
 
@@ -216,7 +231,8 @@ _ROOF: Final = Table(
     id=9,
     title="The roof now",
     description="What each panel makes, where it lies: rows and columns are those of the panels "
-    "file. Without one, a row is an inverter and a column one of its inputs. Red is the least of "
+    "file. Where that gives no place, a row is an inverter and a column one of its inputs. With "
+    "several ECUs each row begins with its ECU. Red is the least of "
     "the moment and green the most: look for one cell that differs from its neighbours.",
     width=12,
     height=12,

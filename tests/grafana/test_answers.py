@@ -89,3 +89,59 @@ def test_alerts_count_once_for_the_chosen_ecus_and_those_of_no_ecu(
     series = {f"ALERTS{{{labels}}}": "1" for labels in alerts}
     expr = overview("Alerts now").replace("$ecu", ecu)
     expect(tmp_path, expr, series, "0m", [("{}", count)])
+
+
+INVERTER: Final = 'inverter="802000000001"'
+OTHER_INVERTER: Final = 'inverter="802000000002"'
+
+
+def roof(*panels: str) -> dict[str, str]:
+    """These channels at 100 W, 101 W and so on, by the labels of their panels."""
+    series = {}
+    for number, labels in enumerate(panels):
+        channel = ", ".join(labels.split(", ")[:3])
+        series[f"aps_channel_power_watts{{{channel}}}"] = f"{100 + number}"
+        series[f"aps_channel_info{{{labels}}}"] = "1"
+    return series
+
+
+def test_panels_without_a_place_stand_by_inverter_and_channel_whatever_their_array_is_called(
+    tmp_path: Path,
+) -> None:
+    array = 'array="South roof"'
+    panels = (
+        f'{ECU}, {INVERTER}, channel="1", {array}',
+        f'{ECU}, {OTHER_INVERTER}, channel="1", {array}, row="1"',
+        f'{ECU}, {OTHER_INVERTER}, channel="2", {array}, column="2"',
+        f'{ECU}, {INVERTER}, channel="2"',
+        f'{ECU}, {INVERTER}, channel="3", {array}, row="1", column="12"',
+        f'{ECU}, {INVERTER}, channel="4", row="10", column="3"',
+    )
+    cells = (
+        f'{ECU}, {INVERTER}, channel="1", row="802000000001", column="1"',
+        f'{ECU}, {OTHER_INVERTER}, channel="1", row="802000000002", column="1"',
+        f'{ECU}, {OTHER_INVERTER}, channel="2", row="802000000002", column="2"',
+        f'{ECU}, {INVERTER}, channel="2", row="802000000001", column="2"',
+        f'{ECU}, {INVERTER}, channel="3", row="South roof 01", column="12"',
+        f'{ECU}, {INVERTER}, channel="4", row="10", column="03"',
+    )
+    samples = [(f"{{{labels}}}", 100.0 + number) for number, labels in enumerate(cells)]
+    expect(tmp_path, overview("The roof now"), roof(*panels), "0m", samples)
+
+
+def test_panels_of_two_ecus_at_one_place_have_a_cell_each(tmp_path: Path) -> None:
+    place = 'channel="1", array="South", row="1", column="2"'
+    panels = (
+        f"{ECU}, {INVERTER}, {place}",
+        f"{OTHER_ECU}, {OTHER_INVERTER}, {place}",
+        f'{OTHER_ECU}, {OTHER_INVERTER}, channel="2", row="1", column="2"',
+        f'{OTHER_ECU}, {OTHER_INVERTER}, channel="3"',
+    )
+    cells = (
+        f'{ECU}, {INVERTER}, channel="1", row="216000000001 South 01", column="02"',
+        f'{OTHER_ECU}, {OTHER_INVERTER}, channel="1", row="216000000002 South 01", column="02"',
+        f'{OTHER_ECU}, {OTHER_INVERTER}, channel="2", row="216000000002 01", column="02"',
+        f'{OTHER_ECU}, {OTHER_INVERTER}, channel="3", row="802000000002", column="3"',
+    )
+    samples = [(f"{{{labels}}}", 100.0 + number) for number, labels in enumerate(cells)]
+    expect(tmp_path, overview("The roof now"), roof(*panels), "0m", samples)
