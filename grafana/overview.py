@@ -24,7 +24,9 @@ from grafana.queries import (
     data_age,
     ecu_joules,
     now,
+    one_of_each,
     over_time,
+    selected,
     some_of_all,
     watt_hours,
     with_panel,
@@ -82,15 +84,23 @@ _PEAK: Final = Stat(
 )
 
 
+def _online_of_a_week() -> str:
+    """0 or 1 of each inverter that was on within a week; the ECU lists also what it never heard."""
+    ever_on = one_of_each(_ONLINE, f"max_over_time({selected(_ONLINE)}[7d:30m])")
+    return f"{now(_ONLINE)} and {ever_on} == 1 or {now(_ONLINE)} == 1"
+
+
 _INVERTERS_ON: Final = Stat(
     id=4,
     title="Inverters on, now",
-    description="How many of the known inverters answered the ECU in its last round. By day all "
-    "of them should be on; at night all sleep, and dusk and dawn lie between. One that is missing "
-    "at noon has lost its radio link, its breaker or itself: see the dashboard of inverters.",
+    description="How many of the inverters answered the ECU in its last round, of all that did so "
+    "within seven days: one that the ECU lists and has not heard for that long does not count. By "
+    "day all of them should be on; at night all sleep, and dusk and dawn lie between. One that is "
+    "missing at noon has lost its radio link, its breaker or itself: see the dashboard of "
+    "inverters.",
     width=4,
     shown="name",
-    targets=(Promql(expr=some_of_all(now(_ONLINE)), legend="{{shown}}", instant=True),),
+    targets=(Promql(expr=some_of_all(_online_of_a_week()), legend="{{shown}}", instant=True),),
     fields=Fields(
         unit="percentunit",
         color="thresholds",

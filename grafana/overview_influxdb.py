@@ -87,20 +87,39 @@ _PEAK: Final = Stat(
     fields=Fields(unit=unit_of(_ECU_POWER), fixed_color="orange"),
 )
 
+
+def _on_and_known() -> str:
+    """Of the inverters that were on within a week; the ECU lists also what it never heard."""
+    newest, most = (
+        select(
+            f'{column(_ONLINE)} AS "{name}"',
+            f"({of(_ONLINE, function, when=when, by=EACH_INVERTER)})",
+            f"GROUP BY {EACH_INVERTER}",
+        )
+        for name, function, when in (("newest", "last", NOW), ("most", "max", "time > now() - 7d"))
+    )
+    both = select(
+        'sum("newest") AS "newest", sum("most") AS "most"',
+        f"({newest}), ({most})",
+        f"GROUP BY {EACH_INVERTER}",
+    )
+    return select(
+        'sum("newest") AS "on", count("newest") AS "known"', f"({both})", 'WHERE "most" = 1'
+    )
+
+
 _INVERTERS_ON: Final = Stat(
     id=4,
     title="Inverters on, and known, now",
     description="How many inverters answered their ECU in its newest round of the last 15 minutes, "
-    "and how many it knows. By day both are the same. At night all sleep. One that is missing at "
-    "noon has lost its radio link, its breaker or itself.",
+    "and how many it knows; one that it has not heard for seven days does not count. By day both "
+    "are the same. At night all sleep. One that is missing at noon has lost its radio link, its "
+    "breaker or itself.",
     width=4,
     shown="value_and_name",
     targets=(
         Influxql(
-            query=select(
-                f'sum({column(_ONLINE)}) AS "on", count({column(_ONLINE)}) AS "known"',
-                f"({of(_ONLINE, 'last', when=NOW, by=EACH_INVERTER)})",
-            ),
+            query=_on_and_known(),
             shape="table",
         ),
     ),

@@ -29,7 +29,7 @@ def expect(
     """Demand these labels and values of a query at this time; all that is not chosen is asked."""
     asked = expr.replace("$ecu", ".+").replace("$inverter", ".+")
     test = {
-        "interval": "30m",
+        "interval": "10m",
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
         "promql_expr_test": [
             {
@@ -40,22 +40,22 @@ def expect(
         ],
     }
     path = folder / "answers_test.yml"
-    path.write_text(json.dumps({"evaluation_interval": "30m", "tests": [test]}), encoding="utf-8")
+    path.write_text(json.dumps({"evaluation_interval": "10m", "tests": [test]}), encoding="utf-8")
     promtool("test", "rules", path)
 
 
 def test_lifetime_counter_that_falls_adds_nothing_to_the_day(tmp_path: Path) -> None:
     """At noon one falls from 4,400 kWh by 1; both ECUs make 2 kWh by power, the other says 3."""
-    by_power = "0x24 0+300000x24"
-    falls = "15840000000x24 15836400000+720000x24"
+    by_power = "0x72 0+100000x72"
+    falls = "15840000000x72 15836400000+240000x72"
     expect(
         tmp_path,
         f"round({ecu_joules('1d')} / 3.6e6, 0.25)",
         {
             f"aps_ecu_lifetime_energy_joules_total{{{ECU}}}": falls,
             f"aps_ecu_integrated_energy_joules_total{{{ECU}}}": by_power,
-            f"aps_ecu_lifetime_energy_joules_total{{{OTHER_ECU}}}": "15840000000x32 "
-            "15840000000+720000x15",
+            f"aps_ecu_lifetime_energy_joules_total{{{OTHER_ECU}}}": "15840000000x98 "
+            "15840000000+240000x60",
             f"aps_ecu_integrated_energy_joules_total{{{OTHER_ECU}}}": by_power,
         },
         "1d",
@@ -145,3 +145,24 @@ def test_panels_of_two_ecus_at_one_place_have_a_cell_each(tmp_path: Path) -> Non
     )
     samples = [(f"{{{labels}}}", 100.0 + number) for number, labels in enumerate(cells)]
     expect(tmp_path, overview("The roof now"), roof(*panels), "0m", samples)
+
+
+@pytest.mark.parametrize(("at", "shown", "share"), [("12h", "1 / 2", 0.5), ("190h", "1 / 1", 1)])
+def test_inverter_that_was_not_heard_for_a_week_does_not_count(
+    tmp_path: Path, at: str, shown: str, share: float
+) -> None:
+    """One works; one did until the tenth hour, and is off since; one was never heard."""
+    series = {
+        f"aps_inverter_online{{{ECU}, {INVERTER}}}": "1x1200",
+        f"aps_inverter_online{{{ECU}, {OTHER_INVERTER}}}": "1x60 0x1200",
+        f'aps_inverter_online{{{ECU}, inverter="802000000003"}}': "0x1200",
+    }
+    labels = f'{{shown="{shown}", on="{shown[0]}", of="{shown[-1]}"}}'
+    expect(tmp_path, overview("Inverters on, now"), series, at, [(labels, share)])
+
+
+def test_inverter_counts_from_its_first_round_on(tmp_path: Path) -> None:
+    """Ten minutes after it, and before the next half hour, at which a week is looked through."""
+    series = {f"aps_inverter_online{{{ECU}, {INVERTER}}}": "_ 1x3"}
+    labels = '{shown="1 / 1", on="1", of="1"}'
+    expect(tmp_path, overview("Inverters on, now"), series, "20m", [(labels, 1)])
