@@ -44,7 +44,7 @@ _OF_THIS_DAY_LAST_YEAR: Final = " offset 364d"
 
 _TARIFF: Final = TextVariable(
     name="tariff",
-    label="Price of a kWh",
+    label="Price of a kWh (0.30)",
     description="What a kWh is worth to you, in your own money; with a point, as in 0.30.",
     default="0.30",
 )
@@ -54,6 +54,11 @@ _EVER: Final = (
     f'"")))'
 )
 _SO_FAR: Final = f"sum({ecu_joules('$__range')})"
+
+_OF_PIECES: Final = (
+    "If Prometheus has come to call the exporter otherwise (job or instance) within that time, the "
+    "larger of the two pieces is shown, not both."
+)
 
 _SINCE_COUNTED: Final = (
     "By the lifetime counter or by power, whichever says more, from the day on which the exporter "
@@ -77,9 +82,9 @@ def _money(panel_id: int, title: str, joules: str, since: str | None = None) -> 
     return Stat(
         id=panel_id,
         title=title,
-        description="The energy to the left times the price of a kWh, which you type in at the "
-        "top of the page, in the same money. Each kWh counts alike, whether it was used in the "
-        "house or sold: put in a price between the two.",
+        description="The energy to the left, with all that is said of it, times the price of a "
+        "kWh, which you type in at the top of the page, in the same money. Each kWh counts alike, "
+        "whether it was used in the house or sold: put in a price between the two.",
         width=4,
         time_from=since,
         targets=(Promql(expr=f"{joules} / {_JOULES_PER_KWH} * $tariff", instant=True),),
@@ -100,7 +105,7 @@ _STATS: Final = (
         3,
         "This year",
         _SO_FAR,
-        f"What was made since the first of January. {_SINCE_COUNTED}",
+        f"What was made since the first of January. {_SINCE_COUNTED} {_OF_PIECES}",
         "now/y",
     ),
     _money(4, "Worth this year", _SO_FAR, "now/y"),
@@ -108,7 +113,7 @@ _STATS: Final = (
         5,
         "This month",
         _SO_FAR,
-        f"What was made since the first of the month. {_SINCE_COUNTED}",
+        f"What was made since the first of the month. {_SINCE_COUNTED} {_OF_PIECES}",
         "now/M",
     ),
     _money(6, "Worth this month", _SO_FAR, "now/M"),

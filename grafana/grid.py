@@ -126,9 +126,9 @@ _MINUTES_TODAY: Final = Stat(
 _FREQUENCY_NOW: Final = Stat(
     id=4,
     title="Grid frequency now",
-    description="The median of all chosen inverters, as heard in the last 15 minutes. 50 Hz (60 Hz "
-    "in other parts of the world), with a few tenths to either side, is normal; nobody in the "
-    "house can change it.",
+    description="The median of all chosen inverters, as last heard, up to half an hour ago. 50 Hz "
+    "(60 Hz in other parts of the world), with a few tenths to either side, is normal; nobody in "
+    "the house can change it.",
     width=4,
     targets=(Promql(expr=f"quantile(0.5, {now(_FREQUENCY)})", instant=True),),
     fields=Fields(unit=unit_of(_FREQUENCY), decimals=1, fixed_color="blue"),

@@ -86,7 +86,7 @@ def of_all(name: str, function: str, by: str) -> str:
 
 
 def watt_hours(power: str, by: str, per: str = "") -> str:
-    """Energy in Wh from power, round by round: an outage adds nothing.
+    """Energy in Wh from power, by rounds of 300 s: an outage adds nothing.
 
     `integral()` would draw a line across it. `per` is a time and a comma, such as "time(1d), ".
     """

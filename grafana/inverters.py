@@ -98,10 +98,10 @@ _LETTERS: Final = "BCDEFGHI"
 _AT_A_GLANCE: Final = Table(
     id=1,
     title="Every inverter now",
-    description="What each inverter said in the last 15 minutes. An inverter that is off measures "
-    "nothing, so its cells are empty, and at night all are off. By day look at the ones that are "
-    "off, and since when. Voltage is the highest of the phases; a QT2 measures from phase to "
-    "phase, about 400 V. An inverter that the ECU lists and has never heard has no model.",
+    description="What each inverter last said, up to half an hour ago. An inverter that is off "
+    "measures nothing, so its cells are empty, and at night all are off. By day look at the ones "
+    "that are off, and since when. Voltage is the highest of the phases; a QT2 measures from phase "
+    "to phase, about 400 V. An inverter that the ECU lists and has never heard has no model.",
     width=24,
     height=11,
     column_pixels=95,

@@ -44,9 +44,9 @@ _STALE_SECONDS: Final = 900
 _POWER_NOW: Final = Stat(
     id=1,
     title="Power now",
-    description="What all inverters of the chosen ECUs make together, as the ECUs said in the "
-    "last 15 minutes. 0 W at night is normal. Nothing here means that nothing was heard for "
-    "15 minutes: look at the age of the data.",
+    description="What all inverters of the chosen ECUs make together, as the ECUs last said. 0 W "
+    "at night is normal. When an ECU falls silent, its figure stays for up to half an hour; then "
+    "nothing is here: look at the age of the data.",
     width=4,
     targets=(Promql(expr=f"sum({now(_ECU_POWER)})", instant=True),),
     fields=Fields(unit=unit_of(_ECU_POWER), fixed_color="yellow"),
@@ -55,8 +55,8 @@ _POWER_NOW: Final = Stat(
 _TODAY: Final = Stat(
     id=2,
     title="Today",
-    description="Energy since midnight, by the lifetime counter or by power, whichever says more. "
-    "On the day on which the exporter first runs it counts from that moment.",
+    description="Energy since midnight by the ECU's clock, by the lifetime counter or by power, "
+    "whichever says more. On the day on which the exporter first runs it counts from that moment.",
     width=4,
     time_from="now/d",
     targets=(

@@ -61,8 +61,9 @@ _POWER_NOW: Final = Stat(
 _TODAY: Final = Stat(
     id=2,
     title="Today",
-    description="Energy since midnight by your browser's clock, added up from power, round by "
-    "round. Time in which nothing was heard adds nothing, so after an outage it says too little.",
+    description="Energy since midnight by your browser's clock, added up from power, by rounds of "
+    "300 s: an ECU with longer ones makes more than it says. Time in which nothing was heard adds "
+    "nothing, so after an outage it says too little.",
     width=4,
     time_from="now/d",
     targets=(
@@ -192,8 +193,9 @@ _PER_DAY: Final = TimeSeries(
     id=8,
     title="Energy per day, 30 days",
     description="What each day brought, midnight to midnight in the time zone at the top, added up "
-    "from power, round by round. The last bar is today so far. Days before the exporter wrote are "
-    "missing, and time in which nothing was heard adds nothing.",
+    "from power, by rounds of 300 s: an ECU with longer ones makes more than it says. The last bar "
+    "is today so far. Days before the exporter wrote are missing, and time in which nothing was "
+    "heard adds nothing.",
     width=12,
     height=12,
     time_from="now-30d/d",

@@ -37,9 +37,9 @@ _BY_SHARE: Final = (Threshold(None, "red"), Threshold(0.7, "orange"), Threshold(
 _RANKING: Final = BarGauge(
     id=1,
     title="Ranking now",
-    description="Every panel by what it makes, as heard in the last 15 minutes, the strongest "
-    "first. Panels of other sides of the roof differ by the hour; two that lie side by side should "
-    "not. At night there is nothing to rank.",
+    description="Every panel by what it makes, as last heard, up to half an hour ago, the "
+    "strongest first. Panels of other sides of the roof differ by the hour; two that lie side by "
+    "side should not. At night there is nothing to rank.",
     width=10,
     height=20,
     targets=(

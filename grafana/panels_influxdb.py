@@ -171,9 +171,9 @@ _HEAT: Final = StateTimeline(
     id=5,
     title="Energy per panel and day, 30 days",
     description="What each panel brought on each day, midnight to midnight in the time zone at the "
-    "top, added up from power; the last cell is today so far. A pale row is a weak panel, a pale "
-    "column a dark day; a row that turns pale is a fault. Days before the exporter wrote are "
-    "missing.",
+    "top, added up from power, by rounds of 300 s; the last cell is today so far. A pale row is a "
+    "weak panel, a pale column a dark day; a row that turns pale is a fault. Days before the "
+    "exporter wrote are missing.",
     width=24,
     height=14,
     time_from="now-30d/d",

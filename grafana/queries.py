@@ -9,7 +9,7 @@ from typing import Final
 from grafana.published import metric
 
 NOW: Final = "15m"
-"""How far "now" looks back: three rounds of an ECU."""
+"""How far "now" looks back: three rounds of an ECU, which the exporter may have kept as long."""
 
 CHANNEL: Final = "ecu, inverter, channel"
 
