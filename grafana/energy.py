@@ -15,6 +15,7 @@ from grafana.builder import (
     by_name,
     by_query,
     limit,
+    merge,
     organize,
     reduce_to_rows,
     sort_by,
@@ -226,6 +227,10 @@ _YIELD: Final = BarChart(
     fields=Fields(unit="suffix:kWh/kWp", decimals=2, least=0),
 )
 
+_NOON_OF_DAY: Final = f"1000 * (sum({_DAY}) * 0 + time() + 12 * 3600)"
+"""In milliseconds. Grafana cuts all days of a range alike: seen in summer, a day of winter begins
+at 23 h of the date before."""
+
 _BEST: Final = Table(
     id=11,
     title="Best ten days of 12 months",
@@ -235,11 +240,19 @@ _BEST: Final = Table(
     width=8,
     height=12,
     time_from="now-12M/d",
-    targets=(Promql(expr=watt_hours(f"sum({_DAY})"), min_step="1d", shape="table"),),
+    targets=(
+        Promql(expr=watt_hours(f"sum({_DAY})"), min_step="1d", shape="table"),
+        Promql(expr=_NOON_OF_DAY, min_step="1d", shape="table"),
+    ),
     transformations=(
-        sort_by("Value", descending=True),
+        merge(),
+        sort_by("Value #A", descending=True),
         limit(10),
-        organize(("Time", "Value"), {"Time": "Day", "Value": "Energy"}),
+        organize(
+            ("Value #B", "Value #A"),
+            {"Value #B": "Day", "Value #A": "Energy"},
+            hidden=("Time",),
+        ),
     ),
     fields=Fields(
         unit=_UNIT,

@@ -7,6 +7,8 @@ from typing import Final
 
 import pytest
 
+from grafana.builder import Dashboard
+from grafana.energy import ENERGY
 from grafana.overview import OVERVIEW
 from grafana.queries import ecu_joules
 from tests.rules.promtool import promtool
@@ -63,11 +65,17 @@ def test_lifetime_counter_that_falls_adds_nothing_to_the_day(tmp_path: Path) -> 
     )
 
 
+def queries(dashboard: Dashboard, title: str) -> list[str]:
+    """Those of this panel."""
+    panels = (panel.to_json() for row in dashboard.rows for panel in row)
+    (targets,) = (panel["targets"] for panel in panels if panel["title"] == title)
+    return [target["expr"] for target in targets]
+
+
 def overview(title: str) -> str:
     """The query of this panel."""
-    panels = (panel.to_json() for row in OVERVIEW.rows for panel in row)
-    ((target,),) = (panel["targets"] for panel in panels if panel["title"] == title)
-    return str(target["expr"])
+    (query,) = queries(OVERVIEW, title)
+    return query
 
 
 @pytest.mark.parametrize(("ecu", "count"), [(".+", 4), ("216000000001", 3), ("216000000002", 3)])
@@ -166,3 +174,11 @@ def test_inverter_counts_from_its_first_round_on(tmp_path: Path) -> None:
     series = {f"aps_inverter_online{{{ECU}, {INVERTER}}}": "_ 1x3"}
     labels = '{shown="1 / 1", on="1", of="1"}'
     expect(tmp_path, overview("Inverters on, now"), series, "20m", [(labels, 1)])
+
+
+def test_best_day_of_winter_bears_its_date_when_it_is_looked_at_in_summer(tmp_path: Path) -> None:
+    """As Grafana cuts summer's days, that of 2 January begins at 23 h of the first."""
+    series = {f"aps_ecu_integrated_energy_joules_total{{{ECU}}}": "0x138 0+100000x144"}
+    made, moment = queries(ENERGY, "Best ten days of 12 months")
+    expect(tmp_path, f"round({made}, 100)", series, "23h", [("{}", 4000)])
+    expect(tmp_path, f"day_of_month(({moment}) / 1000)", series, "23h", [("{}", 2)])
