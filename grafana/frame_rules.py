@@ -50,17 +50,16 @@ def _frame(dashboard: Json) -> Iterator[str]:
 
 
 def _links(dashboard: Json) -> Iterator[str]:
-    found = [
-        link
-        for link in dashboard.get("links", [])
-        if link.get("type") == "dashboards" and TAG in link.get("tags", [])
-    ]
-    if not found:
-        yield f"has no link to the other dashboards of the tag {TAG}"
-    for link in found:
-        for key in ("keepTime", "includeVars"):
-            if link.get(key) is not True:
-                yield f"its link to the other dashboards has {key} {link.get(key)!r}, expected True"
+    """Choices go along to those of a tag of its own; others may know other ones by that name."""
+    own_tags = set(dashboard.get("tags", []))
+    links = [link for link in dashboard.get("links", []) if link.get("type") == "dashboards"]
+    tags_of_links = [set(link.get("tags", [])) for link in links]
+    if not any(tags and tags <= own_tags for tags in tags_of_links):
+        yield "has no link to the dashboards of a tag of its own"
+    for link, tags in zip(links, tags_of_links, strict=True):
+        for key, expected in (("keepTime", True), ("includeVars", tags <= own_tags)):
+            if link.get(key) is not expected:
+                yield f"link to {sorted(tags)}: {key} is {link.get(key)!r}, expected {expected}"
 
 
 def _ids(dashboard: Json) -> Iterator[str]:

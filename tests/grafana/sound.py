@@ -20,9 +20,9 @@ _SOUND: Final[dict[str, Any]] = {
     "timezone": "browser",
     "refresh": "1m",
     "graphTooltip": 1,
-    "links": [{"type": "dashboards", "tags": ["apsystems"], "keepTime": True, "includeVars": True}],
+    "links": [{"type": "dashboards", "tags": ["roof"], "keepTime": True, "includeVars": True}],
     "annotations": {"list": [{"builtIn": 1, "datasource": {"uid": "-- Grafana --"}}]},
-    "tags": ["apsystems"],
+    "tags": ["apsystems", "roof"],
     "templating": {
         "list": [
             {"name": "datasource", "type": "datasource", "query": "prometheus"},

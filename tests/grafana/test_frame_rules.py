@@ -24,23 +24,33 @@ def test_sound_dashboard_has_no_fault() -> None:
         (lambda d: d.update(timezone="utc"), "timezone is 'utc', expected 'browser'"),
         (lambda d: d.update(refresh="5s"), "refresh is '5s', expected '1m'"),
         (lambda d: d.update(graphTooltip=0), "graphTooltip is 0, expected 1"),
-        (lambda d: d.pop("links"), "has no link to the other dashboards of the tag apsystems"),
+        (lambda d: d.pop("links"), "has no link to the dashboards of a tag of its own"),
         (
-            lambda d: d["links"][0].update(tags=["solar"]),
-            "has no link to the other dashboards of the tag apsystems",
+            lambda d: d["links"][0].update(tags=[]),
+            "has no link to the dashboards of a tag of its own",
+        ),
+        (
+            lambda d: d["links"][0].update(tags=["solar"], includeVars=False),
+            "has no link to the dashboards of a tag of its own",
         ),
         (
             lambda d: d["links"][0].update(includeVars=False),
-            "its link to the other dashboards has includeVars False, expected True",
+            "link to ['roof']: includeVars is False, expected True",
         ),
         (
             lambda d: d["links"][0].pop("keepTime"),
-            "its link to the other dashboards has keepTime None, expected True",
+            "link to ['roof']: keepTime is None, expected True",
+        ),
+        (
+            lambda d: d["links"].append(
+                {"type": "dashboards", "tags": ["solar"], "keepTime": True, "includeVars": True}
+            ),
+            "link to ['solar']: includeVars is True, expected False",
         ),
         (lambda d: d.update(uid=""), "has no uid"),
         (lambda d: d.pop("title"), "has no title"),
         (lambda d: d.pop("description"), "has no description"),
-        (lambda d: d.update(tags=["solar"]), "has not the tag apsystems"),
+        (lambda d: d.update(tags=["roof"]), "has not the tag apsystems"),
         (
             lambda d: d.update(__inputs=[]),
             "has __inputs: provisioning does not fill them in",
