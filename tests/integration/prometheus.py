@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from urllib.parse import urlencode
 
 from tests.integration.pages import get
 from tests.integration.programs import ANY_PORT, running
+from tests.promtool import promtool_says
 
 Series = dict[tuple[str, ...], float]
 """Values by the values of the labels that were asked for."""
@@ -22,7 +22,6 @@ STORAGE: Final = "storage"
 """Where in its folder it keeps what it knows."""
 
 PROMETHEUS: Final = os.environ.get("PROMETHEUS", "prometheus")
-PROMTOOL: Final = os.environ.get("PROMTOOL", "promtool")
 
 _SAYS_PROMETHEUS: Final = r'msg="Listening on".* address=(\S+)'
 _READY_WITHIN_SECONDS: Final = 30
@@ -76,9 +75,7 @@ def create_blocks(file: Path, folder: Path) -> None:
     promtool reads the whole file once for each block: a month in one saves minutes.
     """
     longest = "--max-block-duration=768h"
-    subprocess.run(  # noqa: S603 - what is run stands here
-        [PROMTOOL, "tsdb", "create-blocks-from", longest, "openmetrics", "-q", str(file), STORAGE],
-        cwd=folder,
-        check=True,
-        timeout=100,
+    status, said = promtool_says(
+        "tsdb", "create-blocks-from", longest, "openmetrics", "-q", file, folder / STORAGE
     )
+    assert status == 0, said

@@ -1,13 +1,12 @@
-"""promtool, and the tests of rules that are written for it."""
+"""Tests of rules that are written for promtool."""
 
 import json
-import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-PROMTOOL: Final = os.environ.get("PROMTOOL", "promtool")
+from tests.promtool import promtool_says
+
 RULES: Final = Path(__file__).parents[2] / "deploy" / "prometheus"
 GROUPS: Final = (
     "aps-energy",
@@ -28,10 +27,8 @@ _TELLING: Final = "count by (alertname, ecu, target, inverter, channel)"
 
 def promtool(*arguments: str | Path) -> None:
     """Run it; what it says is the failure."""
-    run = subprocess.run(  # noqa: S603 - a command of this repository's tests
-        [PROMTOOL, *map(str, arguments)], capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
+    status, said = promtool_says(*arguments)
+    assert status == 0, said
 
 
 def expect_alerts(
