@@ -180,5 +180,6 @@ def test_best_day_of_winter_bears_its_date_when_it_is_looked_at_in_summer(tmp_pa
     """As Grafana cuts summer's days, that of 2 January begins at 23 h of the first."""
     series = {f"aps_ecu_integrated_energy_joules_total{{{ECU}}}": "0x138 0+100000x144"}
     made, moment = queries(ENERGY, "Best ten days of 12 months")
-    expect(tmp_path, f"round({made}, 100)", series, "23h", [("{}", 4000)])
-    expect(tmp_path, f"day_of_month(({moment}) / 1000)", series, "23h", [("{}", 2)])
+    for query, value in ((f"round({made}, 100)", 4000), (f"day_of_month(({moment}) / 1000)", 2)):
+        at_23_h = f"last_over_time(({query})[10m:10m] offset 1d)"
+        expect(tmp_path, at_23_h, series, "47h", [("{}", value)])
