@@ -66,17 +66,14 @@ class TimeSeries(QueryPanel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BarChart(QueryPanel):
-    """Bars side by side, named by a text field or by their time, `x`."""
-
-    x: str | None = None
-    legend_shown: bool = True
+    """Bars side by side, named by a text field or by their time."""
 
     @property
     def kind(self) -> str:
         return "barchart"
 
     def options(self) -> Json:
-        options: Json = {
+        return {
             "orientation": "vertical",
             "stacking": "none",
             "showValue": "auto",
@@ -87,10 +84,9 @@ class BarChart(QueryPanel):
             "xTickLabelRotation": 0,
             "xTickLabelSpacing": 100,
             "xTickLabelMaxLength": 12,
-            "legend": legend(shown=self.legend_shown),
+            "legend": legend(),
             "tooltip": tooltip(every_series=False),
         }
-        return options if self.x is None else {**options, "xField": self.x}
 
     def custom(self) -> Json:
         return {"fillOpacity": 80, "lineWidth": 1, "gradientMode": "none"}
