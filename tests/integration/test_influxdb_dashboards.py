@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import pytest
 
+from grafana.influxql import EACH_INVERTER, of
 from grafana.overview_influxdb import OVERVIEW_INFLUXDB
 from grafana.panels_influxdb import PANELS_INFLUXDB
 from tests.integration.databases import DATABASE, InfluxDb1, Line, started
@@ -25,6 +26,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 NOON: Final = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 HISTORY: Final = "3d"
 LINES_AT_ONCE: Final = 10_000
+NEVER_HEARD: Final = "802000000099"
 
 QUERIES: Final = {
     f"{dashboard.uid}: {panel['title']} {target['refId']}": target["query"]
@@ -88,7 +90,18 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
     with started(database):
         for start in range(0, len(lines), LINES_AT_ONCE):
             _write(database, lines[start : start + LINES_AT_ONCE])
+        _write(database, [*_never_heard(lines)])
         yield History(database, [Line.parsed(line) for line in lines])
+
+
+def _never_heard(lines: Sequence[str]) -> Iterator[str]:
+    """The rounds of an inverter that the ECU lists, and knows nothing of."""
+    first = min(line.split(",inverter=")[1][:12] for line in lines if ",inverter=" in line)
+    for line in lines:
+        series, fields, seconds = line.split(" ")
+        if series.startswith("aps_inverter,") and first in series:
+            (online,) = (field for field in fields.split(",") if field.startswith("online="))
+            yield f"{series.replace(first, NEVER_HEARD)} {online.replace('1', '0')} {seconds}"
 
 
 def _write(database: InfluxDb1, lines: Sequence[str]) -> None:
@@ -137,7 +150,10 @@ def test_inverters_on_and_known(history: History) -> None:
     online = history.of("aps_inverter", "online")
     (found,) = history.ask(QUERIES["aps-overview-influxdb: Inverters on, and known, now A"])
     ((_, on, known),) = found["values"]
-    assert (on, known) == (len(online), len(online)), "at noon all are on"
+    ever_on = of("aps_inverter_online", "max", when="time <= now()", by=EACH_INVERTER)
+    (silent,) = history.ask(ever_on, inverter=NEVER_HEARD)
+    assert [*numbers(silent).values()] == [0]
+    assert (on, known) == (len(online), len(online)), "at noon all are on that were ever heard"
 
 
 def test_days_add_up_to_what_the_exporter_integrated(history: History) -> None:
