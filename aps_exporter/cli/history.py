@@ -61,7 +61,7 @@ def refuse_without_history(options: argparse.Namespace) -> None:
 
 def write_history(options: argparse.Namespace) -> int:
     """Simulate the time asked for and write the files asked for, whole or not at all."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # however it ends, it cleans up
+    _end_on_sigterm_as_on_sigint()
     _refuse_what_a_history_ignores(options)
     span, labels = _span(options), _labels(options)
     simulation = simulation_of(options, RealClock(), real_sun=True)
@@ -98,6 +98,12 @@ def write_history(options: argparse.Namespace) -> int:
     if rounds.file is not None:
         _say(f"  {options.line_protocol}: {rounds.written:,} lines")
     return EXIT_OK
+
+
+def _end_on_sigterm_as_on_sigint() -> None:
+    """However it is ended, it cleans up: asyncio does so on SIGINT, and on that only."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job may ignore it
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 class _Rounds:
