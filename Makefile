@@ -92,6 +92,11 @@ clean:
 	rm -rf $(VENV) build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache
 
+# Not npm ci: that wants rollup's builds for all platforms, which not every registry has.
+grafana/pictures/node_modules/.package-lock.json: grafana/pictures/package-lock.json
+	cd grafana/pictures && npm install --no-save --ignore-scripts --no-audit --no-fund
+	touch $@
+
 %/node_modules/.package-lock.json: %/package-lock.json
 	cd $* && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
