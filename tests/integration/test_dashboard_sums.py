@@ -26,7 +26,8 @@ INPUT: Final[list[Input]] = [
         constant("aps_inverter_online", f'{where}, ecu="1", inverter="11"', 1)
         for where in (HERE, THERE)
     ),
-    constant("aps_inverter_online", f'{HERE}, ecu="1", inverter="12"', 0),
+    ("aps_inverter_online", f'{HERE}, ecu="1", inverter="12"', "1x720 0x720"),
+    constant("aps_inverter_online", f'{HERE}, ecu="1", inverter="13"', 0),  # it was never heard
     constant("aps_inverter_online", f'{HERE}, ecu="2", inverter="21"', 1),
     *(
         constant("aps_ecu_lifetime_energy_joules_total", f'{where}, ecu="1"', 9000)
