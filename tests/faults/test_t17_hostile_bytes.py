@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from aps_exporter.ecu.client import EcuClient
 from aps_exporter.ecu.decode import decode_reply
-from aps_exporter.ecu.queries import InfoQuery, InvertersQuery, Query, SignalQuery
+from aps_exporter.ecu.queries import REFRESH_QUERIES, InfoQuery, InvertersQuery, Query, SignalQuery
 from aps_exporter.errors import QueryError
 from tests.exporter import Client, exporter
 from tests.faults.ordeal import PLAIN, ordeal
@@ -85,11 +85,12 @@ def mutated_capture(draw: st.DrawFn, command: bytes) -> bytes:
 
 
 def any_answers() -> st.SearchStrategy[dict[str, bytes | None]]:
-    """What each query is answered with: anything, a bad copy of a real reply, or a hang-up."""
+    """What each query of a refresh is answered with: anything, a bad real reply, or a hang-up."""
     return st.fixed_dictionaries(
         {
             name: mutated_capture(command) | any_bytes | st.none()
             for command, name in QUERY_OF.items()
+            if name in REFRESH_QUERIES
         }
     )
 
