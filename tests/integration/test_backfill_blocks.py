@@ -93,7 +93,7 @@ def _backfill(ecu: RememberingEcu, prometheus: Prometheus, folder: Path, name: s
     )
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_blocks_join_the_live_series_and_double_nothing(tmp_path: Path) -> None:
     _seed(tmp_path)
     with RememberingEcu(fast_clock()).served() as ecu:

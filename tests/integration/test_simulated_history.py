@@ -31,7 +31,7 @@ def _made(day: int) -> int:
     return plant.today_joules(last_round)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_increase_over_each_day_is_what_the_plant_made_in_it(tmp_path: Path) -> None:
     (tmp_path / "faults.txt").write_text(GLITCHES, encoding="utf-8")
     subprocess.run(  # noqa: S603 - our own command
