@@ -3,19 +3,13 @@
 from typing import Final
 
 from grafana.builder import (
-    BLANK,
     Dashboard,
     Fields,
     Promql,
     Stat,
-    Table,
     Threshold,
     TimeSeries,
-    by_name,
     by_query,
-    grouping_to_matrix,
-    organize,
-    sort_by,
 )
 from grafana.choices import PROMETHEUS_CHOICES
 from grafana.published import unit_of
@@ -31,6 +25,7 @@ from grafana.queries import (
     watt_hours,
     with_panel,
 )
+from grafana.roof import roof
 
 _ECU_POWER: Final = "aps_ecu_power_watts"
 _INVERTER_POWER: Final = "aps_inverter_power_watts"
@@ -235,38 +230,15 @@ def _roof() -> str:
     return f"max by (row, column, {CHANNEL}) ({cells})"
 
 
-_MATRIX_CORNER: Final = r"row\column"
-
-_ROOF: Final = Table(
-    id=9,
-    title="The roof now",
-    description="What each panel makes, where it lies: rows and columns are those of the panels "
+_ROOF: Final = roof(
+    "The roof now",
+    "What each panel makes, where it lies: rows and columns are those of the panels "
     "file. Where that gives no place, a row is an inverter and a column one of its inputs. With "
     "several ECUs each row begins with its ECU. Red is the least of "
     "the moment and green the most: look for one cell that differs from its neighbours.",
-    width=12,
-    height=12,
-    colored_cells=True,
-    column_pixels=58,
-    targets=(Promql(expr=_roof(), instant=True, shape="table"),),
-    transformations=(
-        sort_by("column"),
-        grouping_to_matrix("column", "row", "Value"),
-        sort_by(_MATRIX_CORNER),
-        organize((_MATRIX_CORNER,), {_MATRIX_CORNER: "Row"}),
-    ),
-    fields=Fields(
-        unit=unit_of(_CHANNEL_POWER),
-        least=0,
-        color="continuous-RdYlGr",
-        texts=(BLANK,),
-        overrides=(
-            by_name(
-                "Row",
-                {"unit": "string", "custom.cellOptions": {"type": "auto"}, "custom.width": 120},
-            ),
-        ),
-    ),
+    Promql(expr=_roof(), instant=True, shape="table"),
+    ("column", "row", "Value"),
+    "Row",
 )
 
 OVERVIEW: Final = Dashboard(

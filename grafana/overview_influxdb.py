@@ -3,17 +3,11 @@
 from typing import Final
 
 from grafana.builder import (
-    BLANK,
     Dashboard,
     Fields,
     Influxql,
     Stat,
-    Table,
     TimeSeries,
-    by_name,
-    grouping_to_matrix,
-    organize,
-    sort_by,
 )
 from grafana.influxql import (
     EACH_CHANNEL,
@@ -31,14 +25,13 @@ from grafana.influxql import (
     watt_hours,
 )
 from grafana.published import unit_of
+from grafana.roof import roof
 
 _ECU_POWER: Final = "aps_ecu_power_watts"
 _INVERTER_POWER: Final = "aps_inverter_power_watts"
 _CHANNEL_POWER: Final = "aps_channel_power_watts"
 _ONLINE: Final = "aps_inverter_online"
 _WATT_HOURS: Final = unit_of("aps_ecu_day_energy_joules")
-
-_MATRIX_CORNER: Final = r"inverter\channel"
 
 _POWER_NOW: Final = Stat(
     id=1,
@@ -210,35 +203,14 @@ _PER_DAY: Final = TimeSeries(
     fields=Fields(unit=_WATT_HOURS, least=0),
 )
 
-_ROOF: Final = Table(
-    id=9,
-    title="All channels now",
-    description="What each panel makes: a row is an inverter and a column one of its inputs. Red "
+_ROOF: Final = roof(
+    "All channels now",
+    "What each panel makes: a row is an inverter and a column one of its inputs. Red "
     "is the least of the moment and green the most: look for one cell that differs from its "
     "neighbours. Empty at night.",
-    width=12,
-    height=12,
-    colored_cells=True,
-    column_pixels=58,
-    targets=(Influxql(query=of(_CHANNEL_POWER, "last", when=NOW, by=EACH_CHANNEL), shape="table"),),
-    transformations=(
-        sort_by("channel"),
-        grouping_to_matrix("channel", "inverter", stored(_CHANNEL_POWER).name),
-        sort_by(_MATRIX_CORNER),
-        organize((_MATRIX_CORNER,), {_MATRIX_CORNER: "Inverter"}),
-    ),
-    fields=Fields(
-        unit=unit_of(_CHANNEL_POWER),
-        least=0,
-        color="continuous-RdYlGr",
-        texts=(BLANK,),
-        overrides=(
-            by_name(
-                "Inverter",
-                {"unit": "string", "custom.cellOptions": {"type": "auto"}, "custom.width": 120},
-            ),
-        ),
-    ),
+    Influxql(query=of(_CHANNEL_POWER, "last", when=NOW, by=EACH_CHANNEL), shape="table"),
+    ("channel", "inverter", stored(_CHANNEL_POWER).name),
+    "Inverter",
 )
 
 OVERVIEW_INFLUXDB: Final = Dashboard(
